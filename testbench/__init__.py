@@ -1,0 +1,1 @@
+"""Record everything a program takes from the world, once, and replay it exactly."""

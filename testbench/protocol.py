@@ -1,0 +1,85 @@
+"""The waist: what a recorder kind is, and the one way through which it reaches the world.
+
+A recorder stands on one kind of boundary and sends each crossing through `Call`. Whether the crossing is performed and
+written down, or answered from a tape, is decided behind `Call`; a recorder never learns which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from typing import Protocol, TypeAlias, Union
+
+Plain: TypeAlias = Union[None, bool, int, float, str, bytes, "list[Plain]", "dict[str, Plain]"]
+"""What passes the waist. Exact types only: no tuples, no subclasses. Lone surrogates, NaN and -0.0 survive."""
+
+Effect: TypeAlias = Callable[[], Plain]
+"""The closure that touches the world; run at most once, and never on replay."""
+
+Matcher: TypeAlias = Callable[[Plain, Plain], "str | None"]
+"""``matcher(recorded, live)`` says in words why two requests differ, or None when they match."""
+
+
+class Call(Protocol):
+    """The waist itself; the session gives one to each recorder it installs."""
+
+    def __call__(
+        self,
+        op: str,
+        request: Plain,
+        effect: Effect,
+        *,
+        raises: tuple[type[BaseException], ...] = (),
+    ) -> Plain:
+        """Make one crossing and return its outcome.
+
+        Called by recorders, from any thread, once per crossing.
+
+        Args:
+            op: the operation, a word such as ``"spawn"``. All requests of one op have the same keys in the same order,
+                where they are dicts; the keys become the field names on the tape.
+            request: what is asked. It is compared with the recorded one on replay.
+            effect: performs the crossing. While it runs, crossings made by the same thread pass straight through to the
+                world: they belong to this one.
+            raises: exceptions that are outcomes like any other. Type, args and attributes survive. Any other exception
+                aborts the recording.
+
+        Returns:
+            The outcome *as a tape would give it back*: a fresh plain copy.
+
+        Raises:
+            UsageError: request or outcome is not `Plain`.
+            DivergenceError: the tape holds something else at this point.
+        """
+        ...
+
+    def source(self, op: str, effect: Effect, bind: Callable[[Callable[[], Plain]], None]) -> None:
+        """Open a boundary without arguments that is read millions of times (a clock face).
+
+        Called once per op while the recorder installs itself. The session calls ``bind(reader)`` at once, and again
+        whenever a faster or safer reader becomes right (a second thread starts, the tape diverges); the recorder routes
+        the world to the last reader it was given. A reader may be the bound ``__next__`` of an iterator, so that it can
+        be called without a Python frame. Order against all other events is kept.
+        """
+        ...
+
+
+class Recorder(Protocol):
+    """One kind of boundary.
+
+    Attributes:
+        kind: wire name, lower case, never renamed (``"clock"``).
+        version: raised when the meaning of a request or outcome changes; written in the header.
+        matchers: per op, the matcher of its requests; an op that is not named needs equality.
+    """
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def version(self) -> int: ...
+    @property
+    def matchers(self) -> Mapping[str, Matcher]: ...
+
+    def install(self, call: Call) -> AbstractContextManager[None]:
+        """Route the world through ``call``; on exit restore it exactly, last in first out, also after an exception."""
+        ...
