@@ -20,6 +20,7 @@
         ├── MismatchError                  the next event is another one
         ├── ExhaustedError                 the tape has ended, the run has not
         ├── LeftoverError                  the run has ended, the tape has not
+        ├── RefusedError                   the run crosses a boundary that no tape answers
         └── StallError                     a lane waits for a turn that never comes
 
 Absent, damaged and divergent are never confused. The number is the exit status of the command line.
@@ -123,6 +124,10 @@ class ExhaustedError(DivergenceError):
 
 class LeftoverError(DivergenceError):
     """The program ended and events of the tape were never asked for."""
+
+
+class RefusedError(DivergenceError):
+    """The program crosses a boundary that is known and cannot be answered from a tape (a fork, say)."""
 
 
 class StallError(DivergenceError):

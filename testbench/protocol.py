@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from typing import Protocol, TypeAlias, Union
+from typing import Any, Protocol, TypeAlias, Union
 
 Plain: TypeAlias = Union[None, bool, int, float, str, bytes, "list[Plain]", "dict[str, Plain]"]
 """What passes the waist. Exact types only: no tuples, no subclasses. Lone surrogates, NaN and -0.0 survive."""
@@ -60,6 +60,17 @@ class Call(Protocol):
         whenever a faster or safer reader becomes right (a second thread starts, the tape diverges); the recorder routes
         the world to the last reader it was given. A reader may be the bound ``__next__`` of an iterator, so that it can
         be called without a Python frame. Order against all other events is kept.
+        """
+        ...
+
+    def leak(self, op: str, request: Plain, effect: Callable[[], Any]) -> Any:
+        """Report a crossing that this kind sees and cannot put on the tape (a fork).
+
+        Recording runs the effect, returns what it returns, and lists the leak with the line of code that made it;
+        replaying refuses.
+
+        Raises:
+            RefusedError: on replay.
         """
         ...
 
