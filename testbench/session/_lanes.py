@@ -1,0 +1,123 @@
+"""Which lane is running: logical threads of control, named by their creator and their place among its children.
+
+A name never depends on an id of the operating system, so it repeats from run to run: ``main``, ``main.1``, ``main.1.2``.
+A thread that was there before the session, or that C code started, becomes ``other.1`` when it first makes a crossing.
+"""
+
+from __future__ import annotations
+
+import _thread
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import attrs
+
+from testbench.inplace import Redirect
+from testbench.inplace.real import get_ident
+
+_STARTERS = ("start_new_thread", "start_joinable_thread")  # the second since CPython 3.13
+
+
+@attrs.define(eq=False)
+class Lane:
+    """One lane: its number on the tape, its name, and how many lanes it has started.
+
+    `depth` is above zero while the lane is inside a crossing: what it does then belongs to that crossing and passes
+    straight through. This also holds for signal handlers and finalisers that happen to run there.
+    """
+
+    number: int
+    name: str
+    children: int = 0
+    depth: int = 0
+
+
+class Lanes:
+    """The lanes of one session.
+
+    Args:
+        born: called in the parent's lane with (parent, name of the child) before a thread starts; gives the child's lane.
+        adopted: called in an unknown thread with its name; gives its lane.
+        many: called once, before the second lane exists.
+    """
+
+    def __init__(
+        self, born: Callable[[Lane, str], Lane], adopted: Callable[[str], Lane], many: Callable[[], None]
+    ) -> None:
+        self.main = Lane(0, "main")
+        self._born = born
+        self._adopted = adopted
+        self._many = many
+        self._strangers = 0
+        self._by_thread: dict[int, Lane] = {get_ident(): self.main}
+        self._redirects: list[Redirect] = []
+        self.single = len(sys._current_frames()) == 1
+
+    def current(self) -> Lane:
+        """Return the lane of the running thread, adopting a thread never seen before."""
+        return self._by_thread.get(get_ident()) or self._adopt()
+
+    def alive(self) -> set[int]:
+        """Return the numbers of the lanes whose threads still run."""
+        running = sys._current_frames()
+        return {lane.number for ident, lane in list(self._by_thread.items()) if ident in running}
+
+    def install(self) -> None:
+        """Follow every thread that Python code starts from now on."""
+        for name in _STARTERS:
+            if hasattr(_thread, name):
+                redirect = Redirect(getattr(_thread, name))
+                self._redirects.append(redirect)
+                redirect.to(self._starter(redirect.original))
+
+    def restore(self) -> None:
+        """Stop following."""
+        while self._redirects:
+            self._redirects.pop().restore()
+
+    def _starter(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def start(function: Callable[..., Any], *rest: Any, **options: Any) -> Any:
+            parent = self.current()
+            if parent.depth or not callable(function):
+                return original(function, *rest, **options)
+            if self.single:
+                self.single = False
+                self._many()
+            name = f"{parent.name}.{parent.children + 1}"
+            child = self._born(parent, name)
+            parent.children += 1
+            return original(self._inside(child, function), *rest, **options)
+
+        return start
+
+    def _inside(self, lane: Lane, function: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*args: Any, **kwargs: Any) -> Any:
+            ident = get_ident()
+            self._by_thread[ident] = lane
+            try:
+                return function(*args, **kwargs)
+            finally:
+                # Idents are used again: a later thread must not inherit this lane.
+                self._by_thread.pop(ident, None)
+
+        return run
+
+    def _adopt(self) -> Lane:
+        ident = get_ident()
+        if self.single:
+            self.single = False
+            self._many()
+        self._strangers += 1
+        lane = Lane(-1, f"other.{self._strangers}", depth=1)
+        self._by_thread[ident] = lane
+        try:
+            lane.number = self._adopted(lane.name).number
+        finally:
+            lane.depth = 0
+        return lane
+
+
+def describe(names: Mapping[int, str], number: int) -> str:
+    """Return a lane's name for a report, whatever the tape says."""
+    return names.get(number, f"lane {number}")
