@@ -1,0 +1,15 @@
+"""Redirect functions in place: the object changes, so every name that was ever bound to it follows.
+
+`Redirect` for builtin functions, `TypeSlot` for methods of builtin types, `Attribute` for Python code. All three have
+``original``, ``to(target)`` and ``restore()``, nest, and are restored last in, first out. `private` gives a copy of a
+builtin that no redirect reaches; `testbench.inplace.real` holds those that this package lives on.
+"""
+
+from __future__ import annotations
+
+from testbench.inplace._attribute import Attribute
+from testbench.inplace._function import Redirect, private
+from testbench.inplace._selftest import check_supported
+from testbench.inplace._type import TypeSlot
+
+__all__ = ["Attribute", "Redirect", "TypeSlot", "check_supported", "private"]

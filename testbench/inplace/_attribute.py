@@ -1,0 +1,72 @@
+"""Redirect one attribute of a module or of a class written in Python."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any, Final
+
+from testbench.errors import UsageError
+from testbench.inplace import _order
+
+_ABSENT: Final = object()
+
+
+class Attribute:
+    """One attribute, replaced until it is restored, in the same shape as `Redirect` and `TypeSlot`.
+
+    Earlier ``from module import name`` do not follow: that is why functions written in C are redirected as objects,
+    and methods written in Python on their class.
+
+    Args:
+        owner: a module, or a class written in Python.
+        name: an attribute that ``owner`` has, by itself or by inheritance.
+
+    Attributes:
+        original: what stood there before, as stored (a ``staticmethod`` or ``classmethod`` stays one); for an inherited
+            attribute, what the look-up gives.
+
+    Raises:
+        UsageError: there is no such attribute.
+    """
+
+    def __init__(self, owner: type | ModuleType, name: str) -> None:
+        self._owner, self._name = owner, name
+        self._place = (Attribute, id(owner), name)
+        self._stored = vars(owner).get(name, _ABSENT)
+        self.original = self._stored if self._stored is not _ABSENT else getattr(owner, name, _ABSENT)
+        if self.original is _ABSENT:
+            raise UsageError(f"{owner.__name__} has no attribute {name!r} that could be redirected.")
+        self._value: Any = _ABSENT
+
+    def to(self, value: Any) -> None:
+        """Put ``value`` there.
+
+        Raises:
+            UsageError: the attribute was changed by somebody else after this object was made.
+        """
+        with _order.change():
+            if self._value is _ABSENT:
+                self._check(self._stored)
+                _order.push(self._place, self)
+            setattr(self._owner, self._name, value)
+            self._value = value
+
+    def restore(self) -> None:
+        """Bring back what stood there before; nothing happens if it stands there already.
+
+        Raises:
+            UsageError: a later redirect of it is active, or the program has assigned the attribute itself since.
+        """
+        with _order.change():
+            if self._value is _ABSENT:
+                return
+            _order.pop(self._place, self, f"{self._owner.__name__}.{self._name}")
+            if self._stored is _ABSENT:
+                delattr(self._owner, self._name)
+            else:
+                setattr(self._owner, self._name, self._stored)
+            self._value = _ABSENT
+
+    def _check(self, expected: Any) -> None:
+        if vars(self._owner).get(self._name, _ABSENT) is not expected:
+            raise UsageError(f"{self._owner.__name__}.{self._name} was changed since; make a new Attribute.")

@@ -1,0 +1,138 @@
+"""Redirect one builtin function object in place, for everybody who holds it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from types import BuiltinFunctionType, FunctionType, MethodType
+from typing import Any, TypeVar, cast
+
+from testbench.errors import UsageError
+from testbench.inplace import _layout, _order
+from testbench.inplace._forward import forwarded
+from testbench.inplace._selftest import check_supported
+
+AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])
+
+_retired: deque[object] = deque(maxlen=256)
+"""Targets that were replaced a short while ago.
+
+A builtin does not hold its ``m_self`` while a call is inside it. A Python function holds itself (its frame does), but a
+thread may be inside an iterator, or the target may be replaced from inside its own call: it must not die under it.
+"""
+
+
+class Redirect:
+    """One builtin function, routed elsewhere until it is restored.
+
+    While redirected, the function keeps its name, docstring, module and the check of its arguments. What differs is
+    ``__self__``, and with it ``__qualname__``, ``hash()``, equality and pickling: a dict that had the function as a
+    *key* does not find it. ``len`` and ``isinstance`` are inlined by the interpreter: redirecting them is unreliable.
+
+    Args:
+        function: a builtin function or a bound builtin method.
+
+    Attributes:
+        original: a private builtin that reaches what stood there before this redirect: the real code, or the target of
+            an outer redirect.
+
+    Raises:
+        UnsupportedError: this interpreter's builtins cannot be redirected; see `check_supported`.
+        UsageError: ``function`` is not a builtin.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        check_supported()
+        self._function = _builtin(function)
+        self._before = _layout.read(self._function)
+        self.original: Callable[..., Any] = _layout.new_builtin(
+            self._function, self._before.definition, self._before.owner
+        )
+        self._target: Callable[..., Any] | None = None
+
+    def to(self, target: Callable[..., Any]) -> None:
+        """Route calls to ``target`` from now on; again to route them to another one.
+
+        A function without arguments whose target is the bound ``__next__`` of an iterator is served in C, without a
+        Python frame. That iterator must never end: the C way of ending has no exception in it and surfaces as a
+        SystemError. Let its last item be one that raises.
+
+        Args:
+            target: called with the arguments of the function.
+
+        Raises:
+            UsageError: ``target`` cannot be called, or the function was redirected by somebody else after this object
+                was made.
+        """
+        if not callable(target):
+            raise UsageError(f"{self._name} cannot be redirected to {target!r}: it is not callable.")
+        with _order.change():
+            body, owner = forwarded(self._function, target)
+            if self._target is None:
+                self._enter()
+            _layout.write(self._function, body)
+            self._retire()
+            self._target = target
+            del owner
+
+    def restore(self) -> None:
+        """Bring back what stood there before; nothing happens if it stands there already.
+
+        Raises:
+            UsageError: a later redirect of the same function is still active.
+        """
+        with _order.change():
+            if self._target is not None:
+                _order.pop(id(self._function), self, self._name)
+                _layout.write(self._function, self._before)
+                self._retire()
+                self._target = None
+
+    @property
+    def _name(self) -> str:
+        return f"{self._function.__module__}.{self._function.__name__}"
+
+    def _enter(self) -> None:
+        if _layout.read(self._function) != self._before:
+            raise UsageError(
+                f"{self._name} was redirected by another after this Redirect was made, so its original is out of date. "
+                "Make the Redirect right before its first use."
+            )
+        _order.push(id(self._function), self)
+
+    def _retire(self) -> None:
+        target = self._target
+        function = target.__func__ if isinstance(target, MethodType) else target
+        if target is not None and not isinstance(function, FunctionType):
+            _retired.append(target)
+
+
+def private(function: AnyFunction) -> AnyFunction:
+    """Return a builtin of our own that reaches the real C code of ``function``, whatever is redirected now or later.
+
+    It is immune to redirects of the function object and to tools that overwrite its definition after this call.
+
+    Args:
+        function: a builtin function; it may be redirected at the moment.
+
+    Raises:
+        UnsupportedError: see `check_supported`.
+        UsageError: ``function`` is not a builtin.
+    """
+    check_supported()
+    builtin = _builtin(function)
+    with _order.change():
+        lowest: Redirect | None = _order.lowest(id(builtin))
+        body = _layout.read(builtin) if lowest is None else lowest._before
+        real = _layout.definition_at(body.definition)
+        definition = _layout.definition_like(real, real.function, real.flags)
+        return cast(AnyFunction, _layout.new_builtin(builtin, definition, body.owner))
+
+
+def _builtin(function: Callable[..., Any]) -> BuiltinFunctionType:
+    if type(function) is not BuiltinFunctionType:
+        raise UsageError(
+            f"{function!r} is a {type(function).__name__}; only builtin functions can be redirected in place. "
+            "Use TypeSlot for a method of a builtin type, Attribute for a function written in Python."
+        )
+    return function

@@ -1,0 +1,56 @@
+"""The real clocks, locks and I/O, for our own use: no redirect reaches these, whoever made it and whenever.
+
+They are made when this module is first imported. Where functions cannot be redirected at all, nothing needs
+protection and the plain functions stand here, so that tapes can be read on any interpreter.
+"""
+
+from __future__ import annotations
+
+import _thread
+import fcntl as _fcntl
+import os as _os
+import time as _time
+from typing import Final
+
+from testbench.errors import UnsupportedError
+from testbench.inplace._function import AnyFunction
+from testbench.inplace._function import private as _private
+
+
+def _real(function: AnyFunction) -> AnyFunction:
+    try:
+        return _private(function)
+    except UnsupportedError:
+        return function
+
+
+time_ns: Final = _real(_time.time_ns)
+monotonic_ns: Final = _real(_time.monotonic_ns)
+perf_counter_ns: Final = _real(_time.perf_counter_ns)
+sleep: Final = _real(_time.sleep)
+
+get_ident: Final = _real(_thread.get_ident)
+start_new_thread: Final = _real(_thread.start_new_thread)
+allocate_lock: Final = _real(_thread.allocate_lock)
+
+close: Final = _real(_os.close)
+dup: Final = _real(_os.dup)
+fsync: Final = _real(_os.fsync)
+fstat: Final = _real(_os.fstat)
+ftruncate: Final = _real(_os.ftruncate)
+getpid: Final = _real(_os.getpid)
+lseek: Final = _real(_os.lseek)
+open: Final = _real(_os.open)
+pipe: Final = _real(_os.pipe)
+pread: Final = _real(_os.pread)
+pwrite: Final = _real(_os.pwrite)
+read: Final = _real(_os.read)
+rename: Final = _real(_os.rename)
+replace: Final = _real(_os.replace)
+stat: Final = _real(_os.stat)
+unlink: Final = _real(_os.unlink)
+urandom: Final = _real(_os.urandom)
+waitpid: Final = _real(_os.waitpid)
+write: Final = _real(_os.write)
+
+flock: Final = _real(_fcntl.flock)
