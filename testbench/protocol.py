@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeAlias, Union
 
-Plain: TypeAlias = Union[None, bool, int, float, str, bytes, "list[Plain]", "dict[str, Plain]"]
+Plain: TypeAlias = Union[bool, int, float, str, bytes, "list[Plain]", "dict[str, Plain]", None]
 """What passes the waist. Exact types only: no tuples, no subclasses. Lone surrogates, NaN and -0.0 survive."""
 
 Effect: TypeAlias = Callable[[], Plain]

@@ -20,7 +20,7 @@ def encode(value: Any, where: str = "value") -> Plain:
     """Return the plain form of a live object.
 
     Args:
-        value: plain scalars, and any nesting of list, dict, tuple, set, frozenset, bytearray, complex and `pathlib` paths.
+        value: plain scalars, and any nesting of list, dict, tuple, set, frozenset, bytearray, complex and paths.
         where: what the object is, for the error.
 
     Raises:
@@ -38,9 +38,9 @@ def encode(value: Any, where: str = "value") -> Plain:
     encoder = _ENCODERS.get(kind)
     if encoder is None:
         raise UnsupportedError(
-            f"{where} is a {kind.__module__}.{kind.__qualname__}, which a tape cannot give back exactly; expected None, "
-            "bool, int, float, str, bytes, list, dict, tuple, set, frozenset, bytearray, complex or a pathlib path. "
-            "Convert it, or give @testbench.boundary an encode= and a decode= function."
+            f"{where} is a {kind.__module__}.{kind.__qualname__}, which a tape cannot give back exactly; expected "
+            "None, bool, int, float, str, bytes, list, dict, tuple, set, frozenset, bytearray, complex or a pathlib "
+            "path. Convert it, or give @testbench.boundary an encode= and a decode= function."
         )
     return encoder(value, where)
 

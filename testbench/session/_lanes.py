@@ -1,7 +1,8 @@
 """Which lane is running: logical threads of control, named by their creator and their place among its children.
 
-A name never depends on an id of the operating system, so it repeats from run to run: ``main``, ``main.1``, ``main.1.2``.
-A thread that was there before the session, or that C code started, becomes ``other.1`` when it first makes a crossing.
+A name never depends on an id of the operating system, so it repeats from run to run: ``main``, ``main.1``,
+``main.1.2``. A thread that was there before the session, or that C code started, becomes ``other.1`` when it first
+makes a crossing.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import attrs
 
 from testbench.inplace import Redirect
 from testbench.inplace.real import get_ident
+from testbench.session._flusher import OWN_THREADS
 
 _STARTERS = ("start_new_thread", "start_joinable_thread")  # the second since CPython 3.13
 
@@ -37,7 +39,7 @@ class Lanes:
     """The lanes of one session.
 
     Args:
-        born: called in the parent's lane with (parent, name of the child) before a thread starts; gives the child's lane.
+        born: called in the parent's lane with (parent, name of the child) before a thread starts; gives the lane.
         adopted: called in an unknown thread with its name; gives its lane.
         many: called once, before the second lane exists.
     """
@@ -52,7 +54,7 @@ class Lanes:
         self._strangers = 0
         self._by_thread: dict[int, Lane] = {get_ident(): self.main}
         self._redirects: list[Redirect] = []
-        self.single = len(sys._current_frames()) == 1
+        self.single = len(sys._current_frames().keys() - OWN_THREADS) == 1
 
     def current(self) -> Lane:
         """Return the lane of the running thread, adopting a thread never seen before."""
@@ -62,6 +64,10 @@ class Lanes:
         """Return the numbers of the lanes whose threads still run."""
         running = sys._current_frames()
         return {lane.number for ident, lane in list(self._by_thread.items()) if ident in running}
+
+    def ignore(self, ident: int) -> None:
+        """Let everything that a thread of our own does pass straight through."""
+        self._by_thread[ident] = Lane(-1, "testbench", depth=1)
 
     def install(self) -> None:
         """Follow every thread that Python code starts from now on."""

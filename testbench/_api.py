@@ -1,0 +1,263 @@
+"""The composition root: puts sessions, recorders and tapes together; the only file that sees them all."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import attrs
+
+from testbench.errors import TapeIncompleteError, TapeVersionError, UsageError
+from testbench.inplace import check_supported
+from testbench.inplace.real import monotonic_ns
+from testbench.protocol import Matcher, Plain, Recorder
+from testbench.recorders import BUILTIN, Settings, VirtualClock
+from testbench.session import Recording, Replaying, Run, Session
+from testbench.tape import Reader, Tape, TapeFile, Writer
+
+Mode = Literal["record", "replay", "once", "off"]
+
+_ALIASES: Final = {"all": "record", "rewrite": "record", "none": "replay"}
+_LATER: Final = {"splice", "new_episodes", "verify"}
+
+StrPath = str | os.PathLike[str]
+
+
+def _start_ns(start: int | datetime.datetime | str | None) -> int | None:
+    """Return nanoseconds since the epoch of what the user gave as ``start``."""
+    if isinstance(start, str):
+        try:
+            start = datetime.datetime.fromisoformat(start)
+        except ValueError as error:
+            raise UsageError(f"start={start!r} is no ISO 8601 date and time; write 2026-01-01T00:00:00Z") from error
+    if isinstance(start, datetime.datetime):
+        if start.tzinfo is None:
+            raise UsageError(
+                f"start={start} has no time zone; add one (Z for UTC), so that it means the same everywhere"
+            )
+        past = start - datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+        return ((past.days * 86_400 + past.seconds) * 1_000_000 + past.microseconds) * 1000
+    return start
+
+
+@attrs.frozen(kw_only=True)
+class Testbench:
+    """How to record and replay: one frozen value behind the functions, the command line and test plugins.
+
+    Attributes:
+        recorders: kinds by name, or recorder objects of your own; None means all built-in kinds (on replay: those that
+            recorded the tape).
+        clock: ``"real"``, or ``"paused"``: while recording, time stands still except for sleeps, and starts at
+            ``start``, so that two recordings of a deterministic program are byte-identical.
+        start: with ``clock="paused"``: nanoseconds since the epoch, a datetime with a zone, or ISO 8601 text. Default
+            2026-01-01T00:00:00Z.
+        env: names of environment variables of child processes that are recorded and must match.
+        leaks: what to do at close about crossings that are not on the tape: ``"ignore"``, ``"warn"``, ``"fail"``.
+        stall_s: seconds without progress after which a replay with several lanes gives up.
+        meta: further plain values for the header of a new tape.
+    """
+
+    __test__ = False
+
+    recorders: tuple[str | Recorder, ...] | None = attrs.field(
+        default=None, converter=lambda given: given if given is None else tuple(given)
+    )
+    clock: Literal["real", "paused"] = attrs.field(default="real")
+    start: int | None = attrs.field(default=None, converter=_start_ns)
+    env: tuple[str, ...] = attrs.field(default=(), converter=tuple)
+    leaks: Literal["ignore", "warn", "fail"] = attrs.field(default="warn")
+    stall_s: float = 30.0
+    meta: Mapping[str, Plain] = attrs.field(factory=dict)
+
+    def __attrs_post_init__(self) -> None:
+        _one_of("clock", self.clock, ("real", "paused"))
+        _one_of("leaks", self.leaks, ("ignore", "warn", "fail"))
+        if self.start is not None and self.clock != "paused":
+            raise UsageError('start= has a meaning only with clock="paused"; give both or neither')
+        for given in self.recorders or ():
+            if isinstance(given, str):
+                _one_of("recorders", given, tuple(BUILTIN))
+
+    def record(self, path: StrPath) -> Session:
+        """Return a session that records to ``path``; see `record`."""
+        return Session(lambda: self._begin_record(path), leaks=self.leaks)
+
+    def replay(self, path: StrPath, *, rerecord: StrPath | None = None) -> Session:
+        """Return a session that replays ``path``; see `replay`."""
+        return Session(lambda: self._begin_replay(path, rerecord))
+
+    def session(self, path: StrPath, mode: str = "once") -> Session:
+        """Return a session in a named mode; see `session`."""
+        chosen = _ALIASES.get(mode, mode)
+        if chosen in _LATER:
+            raise UsageError(f"mode {mode!r} is not there yet; use record, replay, once or off")
+        _one_of("mode", chosen, ("record", "replay", "once", "off"))
+        if chosen == "once":
+            chosen = "replay" if os.environ.get("CI") or Path(path).exists() else "record"
+        if chosen == "off":
+            return Session(Run)
+        return self.record(path) if chosen == "record" else self.replay(path)
+
+    def _begin_record(self, path: StrPath) -> Run:
+        check_supported()
+        virtual = None if self.clock == "real" else VirtualClock() if self.start is None else VirtualClock(self.start)
+        recorders = self._make(Settings(virtual=virtual, env=self.env), tuple(BUILTIN))
+        file = TapeFile.create(path)
+        writer = Writer(file.fd, self._header(recorders, virtual))
+        mode = Recording(writer, monotonic_ns if virtual is None else virtual.now_ns)
+        return Run(mode=mode, recorders=recorders, keep=file.commit, set_aside=file.set_aside)
+
+    def _begin_replay(self, path: StrPath, rerecord: StrPath | None) -> Run:
+        check_supported()
+        reader = Reader.open(path)
+        try:
+            return self._replay_of(reader, path, rerecord)
+        except BaseException:
+            reader.close()
+            raise
+
+    def _replay_of(self, reader: Reader, path: StrPath, rerecord: StrPath | None) -> Run:
+        if not reader.complete:
+            raise TapeIncompleteError(
+                f"the recording of {path} never finished, so a replay of it would stop somewhere in the middle; make a "
+                f"clean tape of what is there with: testbench recover {path}"
+            )
+        recorded = _recorded(reader)
+        recorders = self._make(Settings(env=self.env), tuple(recorded))
+        _check_versions(recorded, recorders, path)
+        file = None if rerecord is None else TapeFile.create(rerecord)
+        writer = None if file is None else Writer(file.fd, reader.meta)
+
+        def keep() -> None:
+            reader.close()
+            if file is not None:
+                file.commit()
+
+        def set_aside() -> None:
+            reader.close()
+            if file is not None:
+                file.set_aside()
+
+        mode = Replaying(reader, _matchers(recorders), stall_s=self.stall_s, writer=writer)
+        return Run(mode=mode, recorders=recorders, keep=keep, set_aside=set_aside)
+
+    def _make(self, settings: Settings, default: tuple[str, ...]) -> list[Recorder]:
+        chosen = default if self.recorders is None else self.recorders
+        for given in chosen:
+            if isinstance(given, str) and given not in BUILTIN:
+                raise UsageError(f"the kind {given!r} is not built in; give its recorder object in recorders=[...]")
+        made = [BUILTIN[given](settings) if isinstance(given, str) else given for given in chosen]
+        kinds = [recorder.kind for recorder in made]
+        for kind in kinds:
+            if kinds.count(kind) > 1:
+                raise UsageError(f"two recorders are of kind {kind!r}; every kind has one")
+        return made
+
+    def _header(self, recorders: list[Recorder], virtual: VirtualClock | None) -> dict[str, Plain]:
+        """Return what a new tape says of itself; nothing that differs between recordings under a paused clock."""
+        meta: dict[str, Plain] = {
+            "recorders": {recorder.kind: recorder.version for recorder in recorders},
+            "clock": self.clock,
+            "order": "boundary",
+        }
+        if virtual is not None:
+            meta["start_ns"] = virtual.start_ns
+        else:
+            meta["host"] = {
+                "python": platform.python_version(),
+                "implementation": sys.implementation.name,
+                "system": sys.platform,
+                "hash_seed": os.environ.get("PYTHONHASHSEED"),
+            }
+        return {**meta, **self.meta}
+
+
+def record(path: StrPath, **options: Any) -> Session:
+    """Record everything inside the ``with`` block to a new tape.
+
+    The tape appears at ``path`` when the block ends well, in one step; until then, and for ever if the block raises, an
+    older tape there stays as it is. A block that raises leaves ``<path>.failed`` behind.
+
+    Args:
+        path: the tape.
+        options: those of `Testbench`.
+
+    Raises:
+        UsageError: an option is wrong.
+        UnsupportedError: this interpreter cannot be redirected in place.
+        TapeBusyError: another recording is writing this tape.
+        TapeWriteError: the tape cannot be written there.
+        RecordingError: at the end, when the run is not faithful.
+    """
+    return Testbench(**options).record(path)
+
+
+def replay(path: StrPath, *, rerecord: StrPath | None = None, **options: Any) -> Session:
+    """Answer everything inside the ``with`` block from a tape; the world is not touched.
+
+    Args:
+        path: the tape.
+        rerecord: write the replayed events to a new tape there; it is byte-identical to the old one.
+        options: those of `Testbench`.
+
+    Raises:
+        TapeNotFoundError, NotATapeError, TapeVersionError, TapeIncompleteError, TapeDamagedError: about the tape.
+        DivergenceError: in the block and at its end, when program and tape do not agree.
+    """
+    return Testbench(**options).replay(path, rerecord=rerecord)
+
+
+def session(path: StrPath, mode: str = "once", **options: Any) -> Session:
+    """Open a session in a mode by name.
+
+    Args:
+        path: the tape.
+        mode: ``record`` (always, a new tape), ``replay`` (always), ``once`` (record if there is no tape, else replay;
+            under CI, where the variable ``CI`` is set, replay), ``off``. The words ``all`` and ``none`` of the VCR
+            family mean ``record`` and ``replay``.
+        options: those of `Testbench`.
+
+    Raises:
+        As `record` and `replay`.
+    """
+    return Testbench(**options).session(path, mode)
+
+
+def open_tape(path: StrPath) -> Tape:
+    """Open a tape to look at it; see `testbench.tape.Tape`.
+
+    Raises:
+        TapeNotFoundError, NotATapeError, TapeVersionError, TapeDamagedError: there is nothing to look at.
+    """
+    return Tape.open(path)
+
+
+def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise UsageError(f"{name}={value!r} is unknown; expected one of {', '.join(known)}")
+
+
+def _recorded(reader: Reader) -> dict[str, Plain]:
+    """Return the kinds that recorded a tape, with their versions; all built-in ones where the header names none."""
+    recorded = reader.meta.get("recorders")
+    return recorded if isinstance(recorded, dict) else dict.fromkeys(BUILTIN)
+
+
+def _check_versions(recorded: dict[str, Plain], recorders: list[Recorder], path: StrPath) -> None:
+    for recorder in recorders:
+        version = recorded.get(recorder.kind)
+        if version is not None and version != recorder.version:
+            raise TapeVersionError(
+                f"{path} was recorded by version {version} of the recorder {recorder.kind!r}, and this is version "
+                f"{recorder.version}, for which an event means something else; record the tape again, or replay it with the "
+                "release that made it"
+            )
+
+
+def _matchers(recorders: list[Recorder]) -> dict[str, Matcher]:
+    return {f"{recorder.kind}.{op}": matcher for recorder in recorders for op, matcher in recorder.matchers.items()}

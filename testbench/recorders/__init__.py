@@ -1,0 +1,37 @@
+"""The kinds: siblings, one file each, blind to tape and mode. `BUILTIN` is the one list of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import attrs
+
+from testbench.protocol import Recorder
+from testbench.recorders._virtual import VirtualClock
+from testbench.recorders.boundary import Boundary, boundary
+from testbench.recorders.clock import Clock
+from testbench.recorders.process import Process
+
+__all__ = ["BUILTIN", "Boundary", "Clock", "Process", "Settings", "VirtualClock", "boundary"]
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    """What a user may set about the built-in kinds.
+
+    Attributes:
+        virtual: the clock that everything reads while recording; None for the real one.
+        env: names of the environment variables of child processes that belong to a request.
+    """
+
+    virtual: VirtualClock | None = None
+    env: tuple[str, ...] = ()
+
+
+BUILTIN: Final[dict[str, Callable[[Settings], Recorder]]] = {
+    "clock": lambda settings: Clock(settings.virtual),
+    "process": lambda settings: Process(env=settings.env, virtual_pids=settings.virtual is not None),
+    "call": lambda settings: Boundary(),
+}
+"""Every built-in kind and how it is made, in the order of installation."""

@@ -1,0 +1,153 @@
+"""The next unread event, and whose turn it is: lanes take events in the one recorded order."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import Any, Final
+
+from testbench.errors import TapeError, TestbenchError
+from testbench.inplace.real import allocate_lock
+from testbench.tape import KindRow, Reader
+
+RawEvent = tuple[Any, ...]
+
+STRANGER: Final = -1
+"""The turn of a thread that the recording had not seen before: it has no lane yet."""
+
+_CLOSER: Final = -2
+"""The gate of whoever closes the session and waits for lanes that still run; opened by every move."""
+
+_LANE_START: Final = 0
+
+
+class Cursor:
+    """Moves along the events of a tape, one lane at a time.
+
+    Only the lane whose turn it is may look at `event` and `advance`. Its memory is one event and three behind it.
+
+    Attributes:
+        event: the next event, raw; None at the end of the tape.
+        seq: its position.
+        turn: the lane that it belongs to; None at the end of the tape.
+        now_ns: virtual time, nanoseconds since the recording began: when the last event taken was appended.
+        names: lane names by number, as far as the tape has been read.
+    """
+
+    def __init__(self, reader: Reader, stall_s: float, failed: Callable[[], TestbenchError | None]) -> None:
+        self._reader = reader
+        self._events: Iterator[RawEvent] = iter(reader.events())
+        self._stall_s = stall_s
+        self._failed = failed
+        self._lock = allocate_lock()
+        self._gates: dict[int, Any] = {}
+        self._damage: TapeError | None = None
+        self.turn: int | None = None
+        self.event: RawEvent | None = None
+        self.seq = -1
+        self.now_ns = 0
+        self.names: dict[int, str] = {0: "main"}
+        self.before: deque[tuple[int, int, RawEvent]] = deque(maxlen=3)
+        self._load()
+
+    @property
+    def current(self) -> RawEvent:
+        """The next event, which the caller knows to be there."""
+        assert self.event is not None
+        return self.event
+
+    @property
+    def row(self) -> KindRow:
+        """The kind of the next event."""
+        return self._reader.kinds[self.current[0]]
+
+    @property
+    def body(self) -> Any:
+        """The body of the next event."""
+        return self.current[3]
+
+    def wait(self, turn: int) -> bool:
+        """Wait until the next event belongs to ``turn``; True at once at the end of the tape too, False on a stall.
+
+        Raises:
+            TestbenchError: whatever has failed in this session meanwhile.
+        """
+        while True:
+            with self._lock:
+                failure = self._failed() or self._damage
+                if failure is not None:
+                    raise failure
+                if self.turn is None or self.turn == turn:
+                    return True
+                gate = self._gates.get(turn)
+                if gate is None:
+                    gate = self._gates[turn] = allocate_lock()
+                gate.acquire(False)
+                seq = self.seq
+            if not gate.acquire(True, self._stall_s) and seq == self.seq:
+                return False
+
+    def advance(self) -> None:
+        """Take the next event; wake the lane that comes after."""
+        event = self.current
+        self.before.append((self.seq, self.now_ns, event))
+        self.now_ns += event[1]
+        if event[0] == _LANE_START:
+            self.names[event[2]] = str(event[3][0])
+        with self._lock:
+            self._load()
+            self._open_gate(self.turn)
+
+    def wait_moved(self) -> bool:
+        """Wait until some lane has taken the next event; False when none does in time."""
+        seq = self.seq
+        with self._lock:
+            if self._failed() is not None or self.event is None:
+                return True
+            gate = self._gates.setdefault(_CLOSER, allocate_lock())
+            gate.acquire(False)
+        return gate.acquire(True, self._stall_s) or seq != self.seq
+
+    def check(self) -> None:
+        """Raise the damage that ended the tape too early, if any."""
+        if self._damage is not None:
+            raise self._damage
+
+    def wake_all(self) -> None:
+        """Wake every waiting lane, to find that the session has failed or ended."""
+        with self._lock:
+            self._open_gate(None)
+
+    def rest(self, most: int) -> list[tuple[int, int, RawEvent]]:
+        """Return up to ``most`` of the events after the next one with seq and time; nobody can advance afterwards."""
+        found: list[tuple[int, int, RawEvent]] = []
+        with self._lock:
+            now_ns = self.now_ns + (self.event[1] if self.event else 0)
+            try:
+                for event in islice(self._events, most):
+                    found.append((self.seq + 1 + len(found), now_ns, event))
+                    now_ns += event[1]
+            except TapeError as damage:
+                self._damage = damage  # the report shows what could be read; the damage itself is raised at close
+        return found
+
+    def _load(self) -> None:
+        self.seq += 1
+        try:
+            self.event = next(self._events, None)
+        except TapeError as damage:
+            self.event, self._damage = None, damage
+        self.turn = None if self.event is None else _turn_of(self.event)
+
+    def _open_gate(self, turn: int | None) -> None:
+        for owner, gate in self._gates.items():
+            if (turn is None or owner in (turn, _CLOSER)) and gate.locked():
+                gate.release()
+
+
+def _turn_of(event: RawEvent) -> int:
+    if event[0] != _LANE_START:
+        return int(event[2])
+    parent = event[3][1]  # a lane is born by its parent, or turns up by itself
+    return STRANGER if parent is None else int(parent)

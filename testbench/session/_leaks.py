@@ -1,0 +1,47 @@
+"""Leaks: crossings that were seen and are not on the tape, each code line once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import attrs
+
+from testbench.protocol import Plain
+from testbench.session._where import user_line
+
+
+@attrs.frozen
+class Leak:
+    """One crossing, or several from the same line, that a replay will not answer.
+
+    Attributes:
+        name: kind and op, ``"process.fork"``.
+        request: what was asked, the first time.
+        where: ``file:line in function``.
+    """
+
+    name: str
+    request: Plain
+    where: str
+
+    def __str__(self) -> str:
+        asked = "" if self.request in (None, {}) else f" {self.request!r}"
+        return f"{self.name}{asked} at {self.where}"
+
+
+class Leaks:
+    """The leaks of one session, in the order in which they were seen."""
+
+    def __init__(self) -> None:
+        self._seen: dict[tuple[str, str], Leak] = {}
+
+    def note(self, name: str, request: Plain) -> None:
+        """Remember a leak made by the code that is running now."""
+        where = user_line()
+        self._seen.setdefault((name, where), Leak(name, request, where))
+
+    def __iter__(self) -> Iterator[Leak]:
+        return iter(list(self._seen.values()))
+
+    def __len__(self) -> int:
+        return len(self._seen)

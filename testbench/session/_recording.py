@@ -1,0 +1,251 @@
+"""Recording: perform each crossing, and append what came of it to the tape."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import attrs
+
+from testbench.errors import RecordingError, TapeWriteError, TestbenchError
+from testbench.protocol import Effect, Plain
+from testbench.session._appending import RUN_MAX, Appender, Run
+from testbench.session._errors import capture
+from testbench.session._lanes import Lane, Lanes
+from testbench.session._leaks import Leaks
+from testbench.tape import Outcome, Returned, Writer, plain
+
+_FLUSH_AGE_NS: Final = 100_000_000
+"""Events older than this are written out before the next effect begins."""
+
+Bind = Callable[[Callable[[], Plain]], None]
+
+
+class Recording:
+    """The mode that touches the world.
+
+    Args:
+        writer: where events go.
+        now_ns: the clock that stamps them and measures effects.
+    """
+
+    mode = "record"
+
+    def __init__(self, writer: Writer, now_ns: Callable[[], int]) -> None:
+        self._now_ns = now_ns
+        self._appender = Appender(writer, now_ns)
+        self._sources: list[tuple[Run, Effect, Bind]] = []
+        self._broken: TestbenchError | None = None
+        self._raised = False
+        self._finished = False
+        self.leaks = Leaks()
+        self.lanes = Lanes(self._born, self._adopted, self._go_parallel)
+
+    def call_for(self, kind: str) -> RecordingCall:
+        """Return the waist for one kind."""
+        return RecordingCall(self, kind)
+
+    def cross(self, name: str, request: Plain, effect: Effect, raises: tuple[type[BaseException], ...]) -> Plain:
+        """Perform one crossing and append its event; see `testbench.protocol.Call`."""
+        lane = self.lanes.current()
+        if lane.depth or self._finished or self._is_broken():
+            return effect()
+        lane.depth = 1
+        try:
+            return self._cross(name, lane.number, plain(request), effect, raises)
+        except BaseException as reason:
+            if not isinstance(reason, raises) or isinstance(reason, TestbenchError):
+                self._break(reason, name, raised=True)
+            raise
+        finally:
+            lane.depth = 0
+
+    def _cross(
+        self, name: str, lane: int, request: Plain, effect: Effect, raises: tuple[type[BaseException], ...]
+    ) -> Plain:
+        with self._appender.lock:
+            self._appender.end_run()  # what the effect reads must not land in it
+            self._appender.flush(_FLUSH_AGE_NS)
+        begun_ns = self._now_ns()
+        outcome: Outcome
+        try:
+            value = effect()
+        except raises as error:
+            if isinstance(error, TestbenchError):
+                raise  # ours, not the world's: never an outcome
+            took_ns = self._now_ns() - begun_ns
+            self._append(name, lane, request, took_ns, capture(error))
+            raise
+        took_ns = self._now_ns() - begun_ns
+        outcome = Returned(plain(value))
+        self._append(name, lane, request, took_ns, outcome)
+        return plain(value)
+
+    def _append(self, name: str, lane: int, request: Plain, took_ns: int, outcome: Outcome) -> None:
+        if not self._finished:
+            self._appender.call(name, lane, request, took_ns, outcome)
+
+    # Sources.
+
+    def add_source(self, name: str, effect: Effect, bind: Bind) -> None:
+        """Open a source; see `testbench.protocol.Call.source`."""
+        run = Run(name)
+        self._sources.append((run, effect, bind))
+        bind(self._reader(run, effect) if self.lanes.single else self._parallel_reader(run, effect))
+
+    def _reader(self, run: Run, effect: Effect) -> Callable[[], Plain]:
+        """Return the reader for a program of one lane: no lock, no lane, one list append."""
+        values, append, begin = run.values, run.values.append, self._begin_run
+
+        def read() -> Plain:
+            value = effect()
+            if values and len(values) < RUN_MAX:
+                append(value)
+                return value
+            return begin(run, value)
+
+        return read
+
+    def _begin_run(self, run: Run, value: Plain) -> Plain:
+        lane = self.lanes.current()
+        if lane.depth or self._finished or self._is_broken():
+            return value
+        lane.depth = 1
+        try:
+            with self._appender.lock:
+                self._appender.begin_run(run, lane.number, value)
+        except BaseException as reason:
+            self._break(reason, run.name, raised=True)
+            raise
+        finally:
+            lane.depth = 0
+        return value
+
+    def _parallel_reader(self, run: Run, effect: Effect) -> Callable[[], Plain]:
+        """Return the reader for several lanes: the read happens under the lock, so that the order is the true one."""
+        appender = self._appender
+
+        def read() -> Plain:
+            lane = self.lanes.current()
+            if lane.depth or self._finished or self._is_broken():
+                return effect()
+            lane.depth = 1
+            try:
+                with appender.lock:
+                    value = effect()
+                    if appender.open is run and run.lane == lane.number and len(run.values) < RUN_MAX:
+                        run.values.append(value)
+                    else:
+                        appender.begin_run(run, lane.number, value)
+                return value
+            except BaseException as reason:
+                self._break(reason, run.name, raised=True)
+                raise
+            finally:
+                lane.depth = 0
+
+        return read
+
+    def _go_parallel(self) -> None:
+        with self._appender.lock:
+            self._appender.end_run()
+        for run, effect, bind in self._sources:
+            bind(self._parallel_reader(run, effect))
+
+    # Lanes.
+
+    def _born(self, parent: Lane, name: str) -> Lane:
+        return self._new_lane(parent, name, parent.number)
+
+    def _adopted(self, name: str) -> Lane:
+        return self._new_lane(Lane(-1, name), name, None)
+
+    def _new_lane(self, asking: Lane, name: str, parent: int | None) -> Lane:
+        if self._finished or self._broken is not None:
+            return Lane(-1, name, depth=1)
+        depth, asking.depth = asking.depth, 1
+        try:
+            return Lane(self._appender.lane(name, parent), name)
+        finally:
+            asking.depth = depth
+
+    # The end, good or bad.
+
+    def flush(self) -> None:
+        """Put everything so far on disk; the bytes of the finished tape do not depend on when this happens.
+
+        A failure is raised in the program, at its next crossing.
+        """
+        with self._appender.lock:
+            if not self._finished and self._broken is None:
+                try:
+                    self._appender.flush()
+                except TestbenchError as reason:
+                    self._break(reason, "a flush", raised=False)
+
+    def finish(self) -> None:
+        """Write the last run, the index and the end.
+
+        Raises:
+            RecordingError: something during the run makes the tape unfaithful.
+            TapeWriteError: the disk refused.
+        """
+        with self._appender.lock:
+            self._finished = True
+            if self._broken is None:
+                self._appender.end_run()
+            if not isinstance(self._broken, TapeWriteError):
+                self._appender.close()
+        if self._broken is not None:
+            raise self._broken
+
+    def abandon(self) -> None:
+        """Forget the tape without writing a byte: the process was forked and this is the child."""
+        self._finished = True
+
+    def _break(self, reason: BaseException, where: str, *, raised: bool) -> None:
+        """Give the tape up; the program goes on unrecorded, and the end of the session says why."""
+        if self._broken is not None:
+            return
+        if not isinstance(reason, TestbenchError):
+            told = f"{type(reason).__name__}: {reason}" if str(reason) else type(reason).__name__
+            broken = RecordingError(
+                f"the recording broke in {where}: {told}. That is no outcome that a tape can hold, so nothing after it "
+                "was recorded and the tape was not kept as a good one; what came before is in the .failed file."
+            )
+            broken.__cause__ = reason
+            reason = broken
+        self._broken, self._raised = reason, raised
+
+    def _is_broken(self) -> bool:
+        """Tell whether the tape is lost already; raise what broke it if the program has not seen that yet."""
+        if self._broken is None:
+            return False
+        if not self._raised:
+            self._raised = True
+            raise self._broken
+        return True
+
+
+@attrs.frozen
+class RecordingCall:
+    """The waist of one kind while recording; see `testbench.protocol.Call`."""
+
+    _mode: Recording
+    _kind: str
+
+    def __call__(
+        self, op: str, request: Plain, effect: Effect, *, raises: tuple[type[BaseException], ...] = ()
+    ) -> Plain:
+        """Perform the crossing and write it down."""
+        return self._mode.cross(f"{self._kind}.{op}", request, effect, raises)
+
+    def source(self, op: str, effect: Effect, bind: Bind) -> None:
+        """Let reads gather in runs."""
+        self._mode.add_source(f"{self._kind}.{op}", effect, bind)
+
+    def leak(self, op: str, request: Plain, effect: Callable[[], Any]) -> Any:
+        """Let it happen, and list it."""
+        if not self._mode.lanes.current().depth:
+            self._mode.leaks.note(f"{self._kind}.{op}", request)
+        return effect()

@@ -1,0 +1,297 @@
+"""Replaying: answer each crossing from the tape, in the recorded order, and never touch the world."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from itertools import chain
+from typing import Any, NoReturn
+
+import attrs
+
+from testbench.errors import TestbenchError, UsageError
+from testbench.protocol import Effect, Matcher, Plain
+from testbench.session._cursor import STRANGER, Cursor
+from testbench.session._errors import rebuild
+from testbench.session._lanes import Lane, Lanes
+from testbench.session._matching import exact
+from testbench.session._reporting import Reporter
+from testbench.session._rerecording import Rerecorder
+from testbench.tape import Raised, Reader, Writer, plain
+
+Bind = Callable[[Callable[[], Plain]], None]
+
+
+class Replaying:
+    """The mode that answers from a tape.
+
+    Args:
+        reader: the tape.
+        matchers: per kind and op (``"process.spawn"``), its matcher.
+        stall_s: seconds without any progress after which a waiting lane gives up.
+        writer: records the replay again, event for event, when given.
+    """
+
+    mode = "replay"
+
+    def __init__(
+        self, reader: Reader, matchers: Mapping[str, Matcher], *, stall_s: float = 30.0, writer: Writer | None = None
+    ) -> None:
+        self._reader = reader
+        self._matchers = matchers
+        self._rerecorder = Rerecorder(writer)
+        self._failure: TestbenchError | None = None
+        self._finished = False
+        self._sources: list[tuple[str, Bind]] = []
+        self._values: Any = None  # iterator over the values of the open run
+        self._open = ""  # the name of its source
+        self.cursor = Cursor(reader, stall_s, lambda: self._failure)
+        self._reporter = Reporter(reader, self.cursor, matchers)
+        self.lanes = Lanes(self._born, self._adopted, self._go_parallel)
+
+    @property
+    def failure(self) -> TestbenchError | None:
+        """What went wrong so far, if anything."""
+        return self._failure
+
+    def call_for(self, kind: str) -> ReplayingCall:
+        """Return the waist for one kind."""
+        return ReplayingCall(self, kind)
+
+    def cross(self, name: str, request: Plain, raises: tuple[type[BaseException], ...]) -> Plain:
+        """Answer one crossing from the tape; see `testbench.protocol.Call`."""
+        lane = self.lanes.current()
+        if lane.depth:
+            raise UsageError(
+                f"{name} was called by a signal handler or finaliser while an event was being read; it is not on the "
+                "tape, so it can be neither answered nor run"
+            )
+        lane.depth = 1
+        try:
+            return self._cross(lane, name, plain(request), raises)
+        except TestbenchError as error:
+            self._stick(error)
+            raise
+        finally:
+            lane.depth = 0
+
+    def _cross(self, lane: Lane, name: str, request: Plain, raises: tuple[type[BaseException], ...]) -> Plain:
+        self._arrive(lane.number, lane, name, request)
+        row = self.cursor.row
+        if row.name != name or row.fields[-1:] != ("outcome",):
+            self._diverge("mismatch", f"the tape holds {row.name} here, the program called {name}", lane, name, request)
+        recorded, took_ns, outcome = self._reader.call_body(self.cursor.body, row)
+        reason = self._matchers.get(name, exact)(recorded, request)
+        if reason is not None:
+            self._diverge("mismatch", f"{name} was asked something else: {reason}", lane, name, request)
+        same = request if exact(recorded, request) is None else recorded
+        self._rerecorder.call(row, self.cursor.current, same, took_ns, outcome)
+        self.cursor.advance()
+        if isinstance(outcome, Raised):
+            raise self._rebuilt(outcome, raises, lane, name, request)
+        return outcome.value
+
+    def refuse(self, name: str, request: Plain) -> NoReturn:
+        """Refuse a crossing that no tape can answer."""
+        reason = f"{name} cannot be replayed, and is not let through to the real world"
+        self._diverge("refused", reason, self.lanes.current(), name, request)
+
+    def _arrive(self, turn: int, lane: Lane, name: str, request: Plain) -> None:
+        """Wait for this lane's turn; return with an event of this lane at the cursor."""
+        if self._finished:
+            self._diverge("refused", f"{name} was called after the replay had ended", lane, name, request)
+        self._settle(lane, name, request)
+        if not self.cursor.wait(turn):
+            self._diverge("stall", self._stalled(), lane, name, request)
+        if self.cursor.event is None:
+            self._diverge("exhausted", f"the tape has ended, and the program calls {name}", lane, name, request)
+
+    def _stalled(self) -> str:
+        owner = self.cursor.names.get(self.cursor.current[2], "a new lane")
+        return f"no lane has moved for a while: the next event, {self.cursor.row.name}, belongs to {owner}"
+
+    def _rebuilt(
+        self, outcome: Raised, raises: tuple[type[BaseException], ...], lane: Lane, name: str, request: Plain
+    ) -> BaseException:
+        try:
+            return rebuild(outcome, raises)
+        except UsageError as reason:
+            self._diverge("mismatch", str(reason), lane, name, request)
+
+    # Sources.
+
+    def add_source(self, name: str, bind: Bind) -> None:
+        """Open a source; see `testbench.protocol.Call.source`."""
+        self._sources.append((name, bind))
+        bind(chain.from_iterable(self._runs(name)).__next__ if self.lanes.single else self._parallel_reader(name))
+
+    def _runs(self, name: str) -> Iterator[Iterator[Plain]]:
+        """Give one C iterator a run; Python code runs only between runs."""
+        while True:
+            try:
+                self._begin_run(name, self.lanes.current())
+            except TestbenchError as error:
+                self._stick(error)
+                raise
+            self.cursor.advance()
+            yield self._values
+
+    def _begin_run(self, name: str, lane: Lane) -> None:
+        self._arrive(lane.number, lane, name, None)
+        row = self.cursor.row
+        if row.name != name or row.fields != ("values",):
+            self._diverge("mismatch", f"the tape holds {row.name} here, the program read {name}", lane, name, None)
+        values = self._reader.run_values(self.cursor.body)
+        self._values, self._open = iter(values), name
+        self._rerecorder.run(row, self.cursor.current, values)
+
+    def _unread(self) -> int:
+        return 0 if self._values is None else int(self._values.__length_hint__())
+
+    def _settle(self, lane: Lane, name: str, request: Plain) -> None:
+        """Find that an open run was read to its end before its lane does anything else."""
+        if not self._unread() or not (self.lanes.single or lane.number == self.cursor.turn):
+            return
+        if self.lanes.single or name != self._open:
+            left = "one more read" if self._unread() == 1 else f"{self._unread()} more reads"
+            self._diverge("mismatch", f"the tape holds {left} of {self._open} before this", lane, name, request)
+
+    def _parallel_reader(self, name: str) -> Callable[[], Plain]:
+        """Return the reader for several lanes: the cursor stays at a run until its last value is taken."""
+
+        def read() -> Plain:
+            lane = self.lanes.current()
+            if self._finished or lane.depth:
+                self._diverge("refused", f"{name} was read where no tape can answer", lane, name, None)
+            lane.depth = 1
+            try:
+                self._arrive(lane.number, lane, name, None)
+                if not self._unread():
+                    self._begin_run(name, lane)
+                value: Plain = next(self._values)
+                if not self._unread():
+                    self.cursor.advance()
+                return value
+            except TestbenchError as error:
+                self._stick(error)
+                raise
+            finally:
+                lane.depth = 0
+
+        return read
+
+    def _go_parallel(self) -> None:
+        self._settle(self.lanes.main, "lane.start", None)
+        self._values = None
+        for name, bind in self._sources:
+            bind(self._parallel_reader(name))
+
+    # Lanes.
+
+    def _born(self, parent: Lane, name: str) -> Lane:
+        return self._new_lane(parent.number, parent, name)
+
+    def _adopted(self, name: str) -> Lane:
+        return self._new_lane(STRANGER, Lane(STRANGER, name), name)
+
+    def _new_lane(self, turn: int, asking: Lane, name: str) -> Lane:
+        request: dict[str, Plain] = {"name": name}
+        depth, asking.depth = asking.depth, 1
+        try:
+            self._arrive(turn, asking, "lane.start", request)
+            row = self.cursor.row
+            if row.name != "lane.start" or self.cursor.body[0] != name:
+                told = f"the tape holds {row.name} here, the program started the lane {name}"
+                self._diverge("mismatch", told, asking, "lane.start", request)
+            number = int(self.cursor.current[2])
+            self._rerecorder.lane(self.cursor.current)
+            self.cursor.advance()
+            return Lane(number, name)
+        except TestbenchError as error:
+            self._stick(error)
+            raise
+        finally:
+            asking.depth = depth
+
+    # Divergence.
+
+    def _diverge(self, code: str, reason: str, lane: Lane, name: str, request: Plain) -> NoReturn:
+        """Raise a divergence, and make it stick."""
+        if self._failure is None:
+            self._stick(self._reporter.error(code, reason, lane.name, name, request))
+        assert self._failure is not None
+        raise self._failure
+
+    def _stick(self, failure: TestbenchError) -> None:
+        """Make every later crossing, and the end of the session, raise this again."""
+        if self._failure is None:
+            self._failure = failure
+            for _, bind in self._sources:
+                bind(self._raise_again)
+            self.cursor.wake_all()
+
+    def _raise_again(self) -> Plain:
+        assert self._failure is not None
+        raise self._failure
+
+    # The end.
+
+    def finish(self) -> None:
+        """Check that all was asked for, once the program has ended.
+
+        Raises:
+            DivergenceError: a divergence happened during the run, or events are left over.
+            TapeDamagedError: the tape could not be read to its end.
+        """
+        self._await_other_lanes()
+        try:
+            self._check_leftover()
+            self._rerecorder.close()
+        finally:
+            self._finished = True
+            self.cursor.wake_all()
+
+    def abandon(self) -> None:
+        """Stop answering: the process was forked and this is the child."""
+        self._finished = True
+
+    def _await_other_lanes(self) -> None:
+        """Let lanes that still run take what is theirs; give up when one that should move is gone or does not move."""
+        while self._failure is None and self.cursor.event is not None:
+            owner = self.cursor.turn
+            if owner == self.lanes.current().number or owner not in self.lanes.alive():
+                return
+            if not self.cursor.wait_moved():
+                return
+
+    def _check_leftover(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+        lane = self.lanes.current()
+        self._settle(lane, "", None)
+        self.cursor.check()
+        if self.cursor.event is not None:
+            left = self._reader.total - self.cursor.seq
+            events = "one event was" if left == 1 else f"{left} events were"
+            self._diverge("leftover", f"the program has ended and {events} never asked for", lane, "", None)
+
+
+@attrs.frozen
+class ReplayingCall:
+    """The waist of one kind on replay; see `testbench.protocol.Call`."""
+
+    _mode: Replaying
+    _kind: str
+
+    def __call__(
+        self, op: str, request: Plain, effect: Effect, *, raises: tuple[type[BaseException], ...] = ()
+    ) -> Plain:
+        """Answer the crossing from the tape; the effect is not run."""
+        return self._mode.cross(f"{self._kind}.{op}", request, raises)
+
+    def source(self, op: str, effect: Effect, bind: Bind) -> None:
+        """Answer reads from runs; the effect is not run."""
+        self._mode.add_source(f"{self._kind}.{op}", bind)
+
+    def leak(self, op: str, request: Plain, effect: Callable[[], Any]) -> Any:
+        """Refuse."""
+        self._mode.refuse(f"{self._kind}.{op}", request)

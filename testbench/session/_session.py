@@ -1,0 +1,238 @@
+"""One open recording or replay: puts the recorders in place, takes them away, decides what becomes of the tape."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Any
+
+import attrs
+
+from testbench.errors import DivergenceError, LeftoverError, RecordingError, TestbenchError, UsageError
+from testbench.protocol import Recorder
+from testbench.session._flusher import Flusher
+from testbench.session._leaks import Leak
+from testbench.session._recording import Recording
+from testbench.session._replaying import Replaying
+
+_ACTIVE: list[Session] = []
+"""The open sessions of this process, innermost last."""
+
+
+def _before_fork() -> None:
+    """Let a process with an open session fork as the single thread that it is to its owner."""
+    for session in _ACTIVE:
+        session._pause()
+
+
+def _in_forked_parent() -> None:
+    for session in _ACTIVE:
+        session._resume()
+
+
+def _in_forked_child() -> None:
+    """Give the child of a fork the real world back; its crossings are not the parent's."""
+    while _ACTIVE:
+        _ACTIVE[-1]._forked()
+
+
+os.register_at_fork(before=_before_fork, after_in_parent=_in_forked_parent, after_in_child=_in_forked_child)
+
+
+def _nothing() -> None:
+    """Stand for what there is to do when nothing is to be done."""
+
+
+class LeakWarning(UserWarning):
+    """The recorded program crossed boundaries that are not on its tape; replaying it would be refused there."""
+
+
+@attrs.frozen(kw_only=True)
+class Run:
+    """What a session needs, made at the moment it opens.
+
+    Attributes:
+        mode: the engine behind `Call`; None for a session that does nothing.
+        recorders: the kinds to install, in order.
+        keep: called at the end of a good run.
+        set_aside: called at the end of any other run.
+    """
+
+    mode: Recording | Replaying | None = None
+    recorders: Sequence[Recorder] = ()
+    keep: Callable[[], object] = _nothing
+    set_aside: Callable[[], object] = _nothing
+
+
+class Session:
+    """One open recording or replay; a context manager.
+
+    The recorders of the open session are its attributes, by kind: ``session.clock``, ``session.process``.
+
+    Args:
+        begin: opens the tape; called when the session opens.
+        leaks: ``"ignore"``, ``"warn"`` or ``"fail"``.
+    """
+
+    def __init__(self, begin: Callable[[], Run], *, leaks: str = "warn") -> None:
+        self._begin = begin
+        self._leaks = leaks
+        self._run = Run()
+        self._stack = ExitStack()
+        self._state = "new"
+        self._flusher: Flusher | None = None
+
+    @property
+    def mode(self) -> str:
+        """What this session does: ``record`` or ``replay``; ``off`` when it does nothing, or not yet."""
+        return "off" if self._mode is None else self._mode.mode
+
+    @property
+    def _mode(self) -> Recording | Replaying | None:
+        return self._run.mode
+
+    @property
+    def leaks(self) -> list[Leak]:
+        """Crossings seen so far that are not on the tape; always empty on replay, which refuses them."""
+        return list(self._mode.leaks) if isinstance(self._mode, Recording) else []
+
+    @property
+    def failure(self) -> TestbenchError | None:
+        """The divergence of a replay so far, if any."""
+        return self._mode.failure if isinstance(self._mode, Replaying) else None
+
+    def __getattr__(self, kind: str) -> Any:
+        """Return the recorder of a kind."""
+        recorders = self.__dict__["_run"].recorders if "_run" in self.__dict__ else ()
+        for recorder in recorders:
+            if recorder.kind == kind:
+                return recorder
+        raise AttributeError(f"this session has no {kind!r}; its recorders are {[r.kind for r in recorders]}")
+
+    def open(self) -> Session:
+        """Put the recorders in place.
+
+        Raises:
+            UsageError: the session was open before.
+            UnsupportedError: a recorder cannot work on this interpreter; everything is as it was.
+        """
+        if self._state != "new":
+            raise UsageError(f"this session is {self._state}; make a new one with testbench.record or testbench.replay")
+        self._run = self._begin()
+        self._state = "open"
+        try:
+            self._install()
+        except BaseException:
+            self._state = "closed"
+            self._stack.close()
+            self._run.set_aside()
+            raise
+        return self
+
+    def close(self) -> None:
+        """Restore the world and finish the tape.
+
+        Raises:
+            DivergenceError: the replay diverged (again, if the program swallowed it), or events are left over.
+            RecordingError: the recording is not faithful; it was set aside as ``.failed``.
+            TapeError: the tape cannot be written or read to its end.
+        """
+        if not self._leave():
+            return
+        try:
+            if self._mode is not None:
+                self._mode.finish()
+            self._report_leaks()
+        except BaseException:
+            self._run.set_aside()
+            raise
+        self._run.keep()
+
+    def abort(self, error: BaseException | None = None) -> None:
+        """Restore the world after a block that raised; a recording is set aside as ``.failed``.
+
+        Raises:
+            DivergenceError: the replay diverged before, and ``error`` is not that divergence.
+        """
+        if not self._leave():
+            return
+        failure: TestbenchError | None = None
+        if self._mode is not None:
+            try:
+                self._mode.finish()
+            except TestbenchError as found:
+                failure = found
+        self._run.set_aside()
+        if failure is not None and failure is not error:
+            self._after_failure(failure, error)
+
+    def __enter__(self) -> Session:
+        return self.open()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            self.close()
+        else:
+            self.abort(error)
+
+    def _install(self) -> None:
+        mode = self._mode
+        if mode is None:
+            return
+        mode.lanes.install()
+        self._stack.callback(mode.lanes.restore)
+        for recorder in self._run.recorders:
+            self._stack.enter_context(recorder.install(mode.call_for(recorder.kind)))
+        if isinstance(mode, Recording):
+            self._flusher = Flusher(mode.flush, mode.lanes.ignore)
+            self._resume()
+            self._stack.callback(self._pause)
+        _ACTIVE.append(self)
+        self._stack.callback(_ACTIVE.remove, self)
+
+    def _leave(self) -> bool:
+        """Restore the world; False when that has happened before."""
+        if self._state != "open":
+            return False
+        if _ACTIVE and self in _ACTIVE and _ACTIVE[-1] is not self:
+            raise UsageError("sessions end in the reverse order in which they began; close the inner one first")
+        self._state = "closed"
+        self._stack.close()
+        return True
+
+    def _after_failure(self, failure: TestbenchError, error: BaseException | None) -> None:
+        """Let a divergence win over the error that came of it; a consequence of the error is only a note to it."""
+        if isinstance(failure, DivergenceError) and not isinstance(failure, LeftoverError):
+            raise failure from error
+        if error is not None:
+            error.add_note(f"testbench: {failure}")
+
+    def _report_leaks(self) -> None:
+        leaks = self.leaks
+        if not leaks or self._leaks == "ignore":
+            return
+        listed = "\n".join(f"  {leak}" for leak in leaks)
+        text = f"{len(leaks)} kind(s) of crossing are not on the tape; a replay refuses them:\n{listed}"
+        if self._leaks == "fail":
+            raise RecordingError(text)
+        warnings.warn(text, LeakWarning, stacklevel=4)
+
+    def _pause(self) -> None:
+        if self._flusher is not None:
+            self._flusher.stop()
+
+    def _resume(self) -> None:
+        if self._flusher is not None:
+            self._flusher.start()
+
+    def _forked(self) -> None:
+        """Be in the child of a fork: what happens here is not this session's."""
+        assert self._mode is not None
+        self._mode.abandon()
+        self._state = "closed"
+        self._stack.close()

@@ -1,0 +1,54 @@
+"""Values and events as short lines of text, safe to print whatever a tape holds."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from testbench.protocol import Plain
+from testbench.tape._event import Event, Raised, Returned
+
+_WIDTH: Final = 96
+
+
+def short(value: Plain, width: int = _WIDTH) -> str:
+    """Return a value in Python's notation, cut in the middle when it is longer than ``width`` characters.
+
+    Control characters and terminal escapes come out escaped: a tape is untrusted.
+    """
+    if type(value) in (bytes, str) and len(value) > 4 * width:  # type: ignore[arg-type]  # the types just named have a length
+        half = 2 * width
+        text = f"{value[:half]!r}…{value[-half:]!r}"  # type: ignore[index]
+    else:
+        text = ascii_safe(repr(value))
+    if len(text) <= width:
+        return text
+    size = (
+        f" ({len(value):,} {'bytes' if type(value) is bytes else 'characters'})" if type(value) in (bytes, str) else ""
+    )  # type: ignore[arg-type]
+    keep = width - 1 - len(size)
+    return f"{text[: keep * 2 // 3]}…{text[len(text) - keep // 3 :]}{size}"
+
+
+def ascii_safe(text: str) -> str:
+    """Return text with whatever is not printable escaped, lone surrogates included."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in text)
+
+
+def fields(request: Plain, width: int = _WIDTH) -> str:
+    """Return a request as ``name=value`` pairs, leaving out those that are None."""
+    if type(request) is not dict:
+        return "" if request is None else short(request, width)
+    return " ".join(f"{ascii_safe(key)}={short(value, width)}" for key, value in request.items() if value is not None)
+
+
+def line(event: Event, width: int = _WIDTH) -> str:
+    """Return an event as one line: seq, lane, kind and op, what was asked, what came back."""
+    head = f"{event.seq:>6}  {ascii_safe(event.lane)}  {ascii_safe(event.kind)}.{ascii_safe(event.op)}".rstrip(".")
+    parts = [head, fields(event.request, width)]
+    if event.values is not None:
+        parts.append(f"x{len(event.values)} {short(event.values, width)}")
+    if isinstance(event.outcome, Raised):
+        parts.append(f"-> raised {ascii_safe(event.outcome.type)}{short(event.outcome.args, width)}")
+    elif isinstance(event.outcome, Returned):
+        parts.append(f"-> {fields(event.outcome.value, width) or 'None'}")
+    return "  ".join(part for part in parts if part)
