@@ -54,8 +54,8 @@ class Redirect:
         """Route calls to ``target`` from now on; again to route them to another one.
 
         A function without arguments whose target is the bound ``__next__`` of an iterator is served in C, without a
-        Python frame. That iterator must never end: the C way of ending has no exception in it and surfaces as a
-        SystemError. Let its last item be one that raises.
+        Python frame. That iterator must never end: the C way of ending has no exception in it, which surfaces as a
+        SystemError and stops the process on a debug build. Let its last item be one that raises.
 
         Args:
             target: called with the arguments of the function.
