@@ -1,0 +1,104 @@
+"""Runs within the recorded program's interpreter: opens the session, becomes the program, closes the session last.
+
+Whatever the program can see (``sys.argv``, ``sys.path``, ``__main__``, its traceback, its exit status) is as if the
+interpreter had been given the program directly.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+import signal
+import sys
+from typing import Any, NoReturn
+
+from testbench import _api
+from testbench.cli import _become
+from testbench.cli._exit import PROBLEM
+from testbench.errors import DivergenceError, TestbenchError
+
+
+def main(instructions: str, command: list[str]) -> None:
+    """Run the program; the interpreter then ends as it would have ended.
+
+    Args:
+        instructions: JSON of ``session`` (a function of the API, its first argument, its keyword arguments), ``how``
+            (the program is a script, a module or code) and ``at`` (where it stands in the command).
+        command: the words of the whole command, interpreter and program.
+    """
+    order = json.loads(instructions)
+    program = _become.become(order["how"], command, order["at"])
+    ending = _Ending(_open(*order["session"]))
+    # Registered first, so called last: after the program's threads and its own exit handlers.
+    atexit.register(ending.close)
+    try:
+        program()
+    except SystemExit:
+        raise
+    except DivergenceError as error:
+        # The session raises it again when it is closed, and the report is printed then, once.
+        sys.exit(PROBLEM + error.exit_status)
+    except BaseException as error:
+        ending.by(error)
+        sys.exit(PROBLEM + error.exit_status if isinstance(error, TestbenchError) else 1)
+
+
+class _Ending:
+    """How the session ends: kept, set aside, or with an error that has the last word on the exit status."""
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+        self._pid = os.getpid()
+        self._interrupted = False
+
+    def by(self, error: BaseException) -> None:
+        """Take note of an exception that nobody caught, and show it as the interpreter does."""
+        self._interrupted = isinstance(error, KeyboardInterrupt)
+        _show(error)
+        if self._interrupted or isinstance(error, TestbenchError):
+            self._session.abort(error)
+            self._session = None
+
+    def close(self) -> None:
+        """Finish the tape; called when nothing of the program is left to run."""
+        if os.getpid() != self._pid:  # a fork of the program: the tape is its parent's
+            return
+        try:
+            if self._session is not None:
+                self._session.close()
+        except TestbenchError as error:
+            _give_up(error)
+        if self._interrupted:  # what the interpreter does after an interrupt that nobody caught
+            _flush()
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            os.kill(self._pid, signal.SIGINT)
+
+
+def _open(verb: str, tape: str, options: dict[str, Any]) -> Any:
+    try:
+        return getattr(_api, verb)(tape, **options).open()
+    except TestbenchError as error:
+        _give_up(error)
+
+
+def _show(error: BaseException) -> None:
+    """Print the traceback through the program's own hook, without our frames."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_frame.f_code.co_filename in (__file__, _become.__file__):
+        trace = trace.tb_next
+    sys.excepthook(type(error), error.with_traceback(trace), trace)
+
+
+def _give_up(error: TestbenchError) -> NoReturn:
+    _flush()
+    os.write(2, f"testbench: {error}\n".encode("utf-8", "backslashreplace"))
+    os._exit(PROBLEM + error.exit_status)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        # None, closed, or a pipe without a reader: then there is nobody to give the rest to.
+        with contextlib.suppress(AttributeError, OSError, ValueError):
+            stream.flush()

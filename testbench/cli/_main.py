@@ -1,0 +1,116 @@
+"""The list of commands, and what happens around each: help, errors, a reader that goes away."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import metadata
+from typing import Final
+
+from testbench.cli import check, diff, export, import_, info, record, recover, replay, show
+from testbench.cli._command import Command, Formatter, Parser
+from testbench.cli._exit import SIGNALLED
+from testbench.errors import TestbenchError
+
+COMMANDS: Final[tuple[Command, ...]] = (
+    record.COMMAND,
+    replay.COMMAND,
+    info.COMMAND,
+    show.COMMAND,
+    check.COMMAND,
+    recover.COMMAND,
+    diff.COMMAND,
+    export.COMMAND,
+    import_.COMMAND,
+)
+
+_PROG: Final = "testbench"
+_SIGINT: Final = 2
+_SIGPIPE: Final = 13
+
+
+def run(argv: Sequence[str] | None) -> int:
+    """Find the command, run it, and turn whatever happens into an exit status."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    command = next((command for command in COMMANDS if words and command.name == words[0]), None)
+    for stream in (sys.stdout, sys.stderr):
+        _encode_everything(stream)
+    try:
+        if command is None:
+            return _without_command(words)
+        options = _parse(command, words[1:])
+        return _guarded(command, options)
+    except SystemExit as done:  # argparse ends the process; main() returns
+        return done.code if isinstance(done.code, int) else 0
+
+
+def _parse(command: Command, words: list[str]) -> argparse.Namespace:
+    """Parse the words of one command; what follows ``--`` is the program's and not ours to read."""
+    parser = command.parser(_PROG)
+    program: list[str] = []
+    if command.runs_program and "--" in words:
+        at = words.index("--")
+        words, program = words[:at], words[at + 1 :]
+    options = parser.parse_args(words)
+    if command.runs_program and not program:
+        parser.error("put the program after a double dash, as in: -- python script.py")
+    options.program = program
+    return options
+
+
+def _guarded(command: Command, options: argparse.Namespace) -> int:
+    try:
+        status = command.run(options)
+        sys.stdout.flush()
+    except TestbenchError as error:
+        print(f"{_PROG}: {error}", file=sys.stderr)
+        return command.base + error.exit_status
+    except BrokenPipeError:
+        # The reader has seen enough. Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return SIGNALLED + _SIGPIPE
+    except KeyboardInterrupt:
+        return SIGNALLED + _SIGINT
+    return status
+
+
+def _without_command(words: list[str]) -> int:
+    parser = overview()
+    if parser.parse_args(words).version:
+        print(_PROG, metadata.version("testbench"))
+        return 0
+    return parser.error(f"unknown command {words[0]!r}" if words else "a command is missing")
+
+
+def overview() -> Parser:
+    """Return the parser that answers ``testbench --help`` and ``--version``."""
+    width = max(len(command.name) for command in COMMANDS)
+    commands = "\n".join(f"  {command.name:<{width}}  {command.summary}" for command in COMMANDS)
+    parser = Parser(
+        prog=_PROG,
+        usage=f"{_PROG} COMMAND ...",
+        description=f"Record everything a program takes from the world, once, and replay it exactly.\n\n{commands}",
+        epilog=f"'{_PROG} COMMAND --help' tells more.\n\n{_STATUSES}",
+        formatter_class=Formatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="store_true", help="print the version and end")
+    parser.add_argument("words", nargs="*", help=argparse.SUPPRESS)
+    return parser
+
+
+def _encode_everything(stream: object) -> None:
+    reconfigure = getattr(stream, "reconfigure", None)
+    if reconfigure is not None:  # a terminal that cannot show a character gets its escape, never an error
+        reconfigure(errors="backslashreplace")
+
+
+_STATUSES: Final = """\
+EXIT STATUS
+  0    the same, sound
+  1    differs, or diverged
+  2    bad usage
+  3    the tape cannot be read, or is damaged
+  record and replay pass on the status of the program they run; there, the numbers above are 71, 72 and 73"""

@@ -1,0 +1,43 @@
+"""Options that record and replay share; they carry the names of the fields of `testbench.Testbench`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Mapping
+from typing import Any, Final
+
+from testbench.protocol import Plain
+
+_FIXED_SEED: Final = "0"
+
+
+def add_session_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of a session."""
+    parser.add_argument(
+        "--recorders", metavar="KIND,...", type=_words, help="only these kinds of boundary (default: all)"
+    )
+    parser.add_argument(
+        "--env", metavar="NAME,...", type=_words, help="environment variables of child processes that have to match"
+    )
+
+
+def chosen(options: argparse.Namespace, *names: str) -> dict[str, Any]:
+    """Return the named options that were given, as keyword arguments."""
+    return {name: value for name in names if (value := getattr(options, name)) is not None}
+
+
+def hash_seed(meta: Mapping[str, Plain] | None = None) -> str:
+    """Return the ``PYTHONHASHSEED`` that a program runs with, so that sets have the same order on record and replay.
+
+    Args:
+        meta: header of the tape to replay; None while recording, when the user's own choice counts.
+    """
+    host = (meta or {}).get("host")
+    recorded = host.get("hash_seed") if isinstance(host, dict) else None
+    seed = recorded if isinstance(recorded, str) else os.environ.get("PYTHONHASHSEED", "")
+    return seed if seed.isdigit() else _FIXED_SEED
+
+
+def _words(given: str) -> list[str]:
+    return [word for word in given.split(",") if word]
