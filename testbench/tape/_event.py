@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -12,6 +12,10 @@ from testbench.protocol import Plain
 
 Severity: TypeAlias = Literal["info", "warning", "error"]
 """``error``: the tape does not hold what was written. ``warning``: it may not. ``info``: worth knowing."""
+
+
+def _names(fields: Iterable[str]) -> tuple[str, ...]:
+    return tuple(fields)
 
 
 @frozen(kw_only=True)
@@ -26,7 +30,7 @@ class KindRow:
 
     number: int
     name: str
-    fields: tuple[str, ...] = field(converter=tuple)
+    fields: tuple[str, ...] = field(converter=_names)
 
     @property
     def kind(self) -> str:

@@ -30,9 +30,9 @@ TAG_INDEX: Final = _tag(b"TapI")  # index    twelve fields, see `_index`
 TAG_END: Final = _tag(b"TapE")  # end      48 bytes: index offset, index size (both u64 LE), digest of the index item
 
 # Values inside event bodies.
-TAG_MAP: Final = _tag(b"TapM")  # a dict as a flat array [key, value, key, value, ...]: its order is kept
+TAG_DICT: Final = _tag(b"TapM")  # a dict as a flat array [key, value, key, value, ...]: its order is kept
 TAG_FLOAT: Final = _tag(b"TapF")  # a NaN whose bits are not 7ff8000000000000, as 8 bytes big endian
-TAG_BYTES: Final = _tag(b"TapR")  # bytes kept in blobs: their digests, 32 bytes each, concatenated
+TAG_PAYLOAD: Final = _tag(b"TapR")  # bytes kept in blobs: their digests, 32 bytes each, concatenated
 TAG_TEXT: Final = _tag(b"TapT")  # str kept in blobs (UTF-8 with surrogatepass), same digests
 TAG_RAISED: Final = _tag(b"TapX")  # a raised outcome [type name, [* argument], state]
 TAG_VALUE: Final = _tag(b"TapV")  # a whole body kept in one blob: the digest of its encoding
@@ -47,18 +47,21 @@ TAG_F64: Final = 86
 DIGEST_NAME: Final = "sha-256"
 DIGEST_SIZE: Final = 32
 
-# Sizes that decide what is written. Bump VERSION? No: a reader never depends on them.
+# Sizes that decide what is written; a reader never depends on the first five.
 SEGMENT_EVENTS: Final = 256  # a seal stands after so many events at the latest
-INLINE_SIZE: Final = 1024  # bytes and str above it become blobs
-BODY_SIZE: Final = 4096  # a body heavier than this becomes one blob
-BLOB_SIZE: Final = 8 << 20  # a payload above it is split into parts ...
-BLOB_PART: Final = 4 << 20  # ... of this size
-RUN_VALUES: Final = 512  # values in one run
+LONG_RUN: Final = 512  # a run of more values starts a segment, so that segments stay near 1 MiB
+RUN_VALUES: Final = 4096  # values in one run at most
+RUN_SIZE: Final = 256 << 10  # a run that is no typed array becomes one blob above it
+BODY_SIZE: Final = 4 << 10  # a body heavier than this becomes one blob
+INLINE_SIZE: Final = 1 << 10  # bytes and str above it become blobs
+SPLIT_SIZE: Final = 8 << 20  # a payload above it is split ...
+PIECE_SIZE: Final = 4 << 20  # ... into pieces of this size
 
 # Limits that a value must keep to be recorded, and that a reader enforces.
-VALUE_SIZE: Final = 4 << 20  # encoded structure of one value, its blobs aside
-VALUE_DEPTH: Final = 64  # lists and dicts inside each other
-DECODE_DEPTH: Final = 2 * VALUE_DEPTH + 8  # a dict is a tag and an array; the rest are event, body, outcome
+PAYLOAD_LIMIT: Final = 1 << 30  # bytes of one payload
+VALUE_LIMIT: Final = 4 << 20  # encoded structure of one body, its payloads aside
+DEPTH_LIMIT: Final = 64  # lists and dicts inside each other
+DECODE_DEPTH: Final = 2 * DEPTH_LIMIT + 8  # a dict is a tag and an array; the rest are slab, event, body and outcome
 
 # Limits that only a reader needs: what a hostile tape can make it allocate.
 MAX_SEGMENT_SIZE: Final = 2 << 20

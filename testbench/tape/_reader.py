@@ -1,0 +1,356 @@
+"""Read a tape: open it in three small reads, then take events in order or by position, blobs by digest.
+
+Every segment and every blob is proved by its digest before anything of it is given out; memory stays at one of them.
+"""
+
+from __future__ import annotations
+
+import os
+from bisect import bisect_right
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from itertools import accumulate, chain, islice
+from typing import Any, Self, TypeAlias
+
+from testbench.errors import BlobDamagedError, BlobMissingError, NotATapeError, TapeDamagedError
+from testbench.protocol import Plain
+from testbench.tape._codec import MalformedError, Tag, decode, decode_first, decode_sequence, encode
+from testbench.tape._event import Finding, KindRow, Outcome
+from testbench.tape._index import Index
+from testbench.tape._items import (
+    DIGEST_NAME,
+    DIGEST_SIZE,
+    LANE_START,
+    MAX_HEADER_SIZE,
+    MAX_INDEX_SIZE,
+    MAX_SEAL_SIZE,
+    MAX_SEGMENT_SIZE,
+    TAG_VALUE,
+    VALUE_LIMIT,
+)
+from testbench.tape._runs import unpack_run
+from testbench.tape._source import Source
+from testbench.tape._structure import END_SIZE, MAGIC, Header, Seal, make_seal, read_end, read_header, read_seal, sha256
+from testbench.tape._wire import GetBlob, Wire, lift, lift_outcome, metered
+
+RawEvent: TypeAlias = tuple[int, int, int, Any]
+"""An event as it stands on the tape: kind number, nanoseconds since the event before, lane number, lowered body."""
+
+
+class Reader:
+    """An open tape. Use it as a context manager, or call `close`.
+
+    Attributes:
+        path, size: the file.
+        digest_name: the digest function of this tape; with any but ``"sha-256"`` it is read and not verified.
+        complete: whether the recording finished: there is a whole index that belongs to this tape.
+        kinds: the rows of this tape, by number; asking for one that is not there raises `TapeDamagedError`.
+        counts: events per kind number.
+        total: how many events there are.
+        damage: what is wrong as far as was seen; grows while reading with ``salvage``.
+        events_digest, tape_digest: identity of the events, and of the whole tape; None when incomplete.
+        tail: events after the last seal; none on a complete tape.
+    """
+
+    def __init__(self, source: Source, header: Header, index: Index, *, complete: bool) -> None:
+        self.path, self.size, self._source = source.path, source.size, source
+        self.digest_name, self._header, self._index = header.digest_name, header, index
+        self.complete = complete
+        self.kinds: dict[int, KindRow] = _Rows({row.number: row for row in index.rows})
+        self.tail: tuple[RawEvent, ...] = ()
+        self.damage: list[Finding] = []
+        self.events_digest = index.events_digest if complete else None
+        self.tape_digest = index.tape_digest if complete else None
+        self._verifies = header.digest_name == DIGEST_NAME
+        self._last_blob = 0
+
+    @classmethod
+    def open(cls, path: str | os.PathLike[str]) -> Self:
+        """Open a tape.
+
+        Raises:
+            TapeNotFoundError: there is no such file.
+            NotATapeError: the file is something else, or empty.
+            TapeVersionError: a newer format wrote it.
+            TapeDamagedError: its header is not whole.
+        """
+        source = Source.open(path)
+        try:
+            return cls._open(source)
+        except BaseException:
+            source.close()
+            raise
+
+    @classmethod
+    def _open(cls, source: Source) -> Self:
+        header = _read_header(source)
+        index = _read_index(source, header)
+        if index is None:
+            raise source.damaged("it does not end with an index", source.size)
+        return cls(source, header, index, complete=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; more than once does no harm."""
+        self._source.close()
+
+    @cached_property
+    def counts(self) -> dict[int, int]:
+        """Events per kind number."""
+        return dict(Counter(self._index.counts) + Counter(event[0] for event in self.tail))
+
+    @property
+    def total(self) -> int:
+        """How many events there are."""
+        return self._index.total + len(self.tail)
+
+    @cached_property
+    def meta(self) -> dict[str, Plain]:
+        """What the recording says about itself.
+
+        Raises:
+            TapeDamagedError: it is no dict.
+            BlobMissingError, BlobDamagedError: a long value of it is not there, or not whole.
+        """
+        meta = lift(self._header.meta, metered(self.blob))
+        if type(meta) is not dict:
+            raise self._source.damaged("expected meta to be a dict", 0)
+        return meta
+
+    def events(self, *, start: int = 0, salvage: bool = False) -> Iterator[RawEvent]:
+        """Iterate over the events in order.
+
+        Args:
+            start: position of the first one wanted.
+            salvage: leave a damaged segment out and note it in `damage`, instead of raising.
+
+        Raises:
+            TapeDamagedError: a segment is not what its seal says.
+        """
+        first = bisect_right(self._starts, start) - 1
+        read = self._salvage if salvage else self.segment
+        events = chain(chain.from_iterable(map(read, range(first, self.segment_count))), self.tail)
+        return islice(events, start - self._starts[first], None)
+
+    @property
+    def segment_count(self) -> int:
+        """How many sealed segments there are."""
+        return len(self._index.offsets)
+
+    def first_seq(self, number: int) -> int:
+        """Return the position of the first event of a segment."""
+        return self._starts[number]
+
+    def segment(self, number: int) -> tuple[RawEvent, ...]:
+        """Read the events of one segment, proved by its seal.
+
+        Raises:
+            TapeDamagedError: they are not what the seal says.
+        """
+        index = self._index
+        offset, size, count = index.offsets[number], index.sizes[number], index.events[number]
+        if size > MAX_SEGMENT_SIZE:
+            raise self._source.damaged(f"expected a segment of at most {MAX_SEGMENT_SIZE} bytes, not {size}", offset)
+        data = self._source.read(offset, size + MAX_SEAL_SIZE)
+        try:
+            if self._verifies:
+                _verify(data, size, count)
+            return _decode_events(data[:size], count)
+        except MalformedError as error:
+            raise self._source.damaged(f"in a segment of {count} events, {error}", offset) from error
+
+    def seal(self, number: int) -> Seal:
+        """Read the seal of a segment; equal seals mean equal events.
+
+        Raises:
+            TapeDamagedError: there is none where the index says.
+        """
+        offset = self._index.offsets[number] + self._index.sizes[number]
+        try:
+            return read_seal(self._source.read(offset, MAX_SEAL_SIZE))[0]
+        except MalformedError as error:
+            raise self._source.damaged(str(error), offset) from error
+
+    def lanes(self) -> dict[int, str]:
+        """Return the names of the lanes by number, in order of first appearance; reads only segments that start one."""
+        names = {0: "main"}
+        sealed = (self.segment(i) for i, bits in enumerate(self._index.bitmaps) if bits & 1 << LANE_START[0])
+        for kind, _, lane, body in chain(chain.from_iterable(sealed), self.tail):
+            if kind == LANE_START[0]:
+                names.setdefault(lane, self.lane_start(body)[0])
+        return names
+
+    def lane_start(self, body: Wire) -> tuple[str, int | None]:
+        """Lift the body of a lane start: the name of the lane, and the number of the lane that started it, if any."""
+        name, parent = self._fields(body, 2)
+        lifted = lift(name, self.blob)
+        if type(lifted) is not str or not (parent is None or type(parent) is int):
+            raise self._damaged_event("a lane start is [name, number of the parent lane or null]")
+        return lifted, parent
+
+    def call_body(self, body: Wire, row: KindRow) -> tuple[Plain, int, Outcome]:
+        """Lift the body of a crossing: the request, the nanoseconds it took, and the outcome.
+
+        Raises:
+            TapeDamagedError: it is not what the row says.
+            BlobMissingError, BlobDamagedError: a payload of it is not there, or not whole.
+        """
+        get_blob = metered(self.blob)
+        *request, took_ns, outcome = self._fields(self._unspill(body, get_blob), max(2, len(row.fields)))
+        values = [lift(value, get_blob) for value in request]
+        if type(took_ns) is not int or took_ns < 0:
+            raise self._damaged_event("the time that an effect took is a whole number of nanoseconds")
+        names = row.fields[:-2]
+        lifted = values[0] if names == ("",) else dict(zip(names, values, strict=True))
+        return lifted, took_ns, lift_outcome(outcome, get_blob)
+
+    def run_values(self, body: Wire) -> list[Plain]:
+        """Lift the values of a run; raises as `call_body` does."""
+        get_blob = metered(self.blob)
+        return unpack_run(self._unspill(body, get_blob), get_blob)
+
+    def blob(self, digest: bytes) -> bytes:
+        """Return the bytes that have a digest.
+
+        Raises:
+            BlobMissingError: the tape does not hold them.
+            BlobDamagedError: the tape holds others in their place.
+        """
+        number = self._find_blob(digest)
+        if number is None:
+            raise BlobMissingError(
+                f"{self.path} holds no payload with the digest {digest.hex()}, which an event of it names. "
+                f"`testbench check {self.path}` lists what else is missing."
+            )
+        offset, size = self._index.blob_offsets[number], self._index.blob_sizes[number]
+        data = self._source.read(offset, size) if size <= self.size else b""
+        if len(data) != size or (self._verifies and sha256(data) != digest):
+            raise BlobDamagedError(
+                f"{self.path} is damaged at byte {offset}: expected {size} bytes with the digest {digest.hex()}, and found "
+                f"others. `testbench check {self.path}` lists all damage."
+            )
+        return data
+
+    def blobs(self) -> Iterator[tuple[bytes, int]]:
+        """Iterate over the digests and sizes of all payloads, in the order in which they stand on the tape."""
+        for number, size in enumerate(self._index.blob_sizes):
+            yield bytes(self._index.blob_digests[DIGEST_SIZE * number : DIGEST_SIZE * (number + 1)]), size
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        return list(accumulate(self._index.events, initial=0))
+
+    def _salvage(self, number: int) -> Iterable[RawEvent]:
+        try:
+            return self.segment(number)
+        except TapeDamagedError as error:
+            self.damage.append(Finding("segment", str(error), self._index.offsets[number]))
+            return ()
+
+    def _unspill(self, body: Wire, get_blob: GetBlob) -> Wire:
+        """Give a body that was too heavy for its segment."""
+        if type(body) is not Tag or body.tag != TAG_VALUE:
+            return body
+        if type(body.value) is not bytes or len(body.value) != DIGEST_SIZE:
+            raise self._damaged_event("a body kept in a blob is named by one digest")
+        data = get_blob(body.value)
+        if len(data) > VALUE_LIMIT:
+            raise self._damaged_event(f"a body takes at most {VALUE_LIMIT} bytes")
+        try:
+            return decode(data)
+        except MalformedError as error:
+            raise self._damaged_event(f"a body kept in a blob is one item, and {error}") from error
+
+    def _fields(self, body: Wire, count: int) -> tuple[Any, ...]:
+        if type(body) is not tuple or len(body) != count:
+            raise self._damaged_event(f"a body of this kind is an array of {count}")
+        return body
+
+    def _damaged_event(self, expected: str) -> TapeDamagedError:
+        return TapeDamagedError(
+            f"{self.path} holds a damaged event: {expected}, and this one is not. `testbench check {self.path}` says "
+            "where."
+        )
+
+    def _find_blob(self, digest: bytes) -> int | None:
+        """Search from where the last one was found: payloads are asked for in about the order they were written."""
+        digests, start = self._index.blob_digests, self._last_blob * DIGEST_SIZE
+        for low, high in ((start, len(digests)), (0, start)):
+            at = digests.find(digest, low, high)
+            while at >= 0 and at % DIGEST_SIZE:
+                at = digests.find(digest, at + 1, high)
+            if at >= 0 and len(digest) == DIGEST_SIZE:
+                self._last_blob = at // DIGEST_SIZE
+                return self._last_blob
+        return None
+
+
+class _Rows(dict[int, KindRow]):
+    def __missing__(self, number: int) -> KindRow:
+        raise TapeDamagedError(
+            f"the tape is damaged: an event has the kind {number}, and the tape has no row that names it. "
+            "`testbench check` on the tape says where."
+        )
+
+
+def _read_header(source: Source) -> Header:
+    start = source.read(0, 4096)
+    if not start.startswith(MAGIC[: len(start)]):
+        raise NotATapeError(
+            f"{source.path} is no tape: expected it to begin with {MAGIC.hex()}, not {start[:8].hex()}. Give the path "
+            "of a tape, or record one: `testbench record -o PATH -- CMD`."
+        )
+    try:
+        return read_header(start)
+    except MalformedError:
+        pass  # it may be longer than the first read
+    try:
+        return read_header(source.read(0, MAX_HEADER_SIZE))
+    except MalformedError as error:
+        raise source.damaged(str(error), 0) from error
+
+
+def _read_index(source: Source, header: Header) -> Index | None:
+    """Read the index of a complete tape; None when there is none that proves itself."""
+    try:
+        end = read_end(source.read(max(0, source.size - END_SIZE), END_SIZE))
+        if end.size > MAX_INDEX_SIZE or end.offset + end.size + END_SIZE != source.size:
+            raise MalformedError("the end item points elsewhere")
+        item = source.read(end.offset, end.size)
+        index = Index.parse(item)
+        start = source.read(0, header.size)
+        if header.digest_name == DIGEST_NAME and (
+            sha256(item) != end.digest or sha256(start, index.events_digest) != index.tape_digest
+        ):
+            raise MalformedError("the index does not have its digest")
+    except MalformedError:
+        return None
+    return index
+
+
+def _verify(data: bytes, size: int, count: int) -> None:
+    """Prove the segment at the start of ``data`` by the seal behind it."""
+    probe = make_seal(count, size, bytes(DIGEST_SIZE), b"")
+    counts = encode(decode_first(data[size + len(probe) :]))
+    if not data.startswith(make_seal(count, size, sha256(data[:size], counts), counts), size):
+        raise MalformedError("the events do not have the digest that their seal gives")
+
+
+def _decode_events(data: bytes, count: int) -> tuple[RawEvent, ...]:
+    """Decode events; adding their numbers up proves that all of them are numbers, at a tenth of the price of asking."""
+    events = decode_sequence(data, count)
+    total = 0
+    try:
+        for kind, dt, lane, _ in events:
+            total += kind + dt + lane
+    except (TypeError, ValueError):
+        total = -1
+    if type(total) is not int or total < 0:
+        raise MalformedError("an event is not [kind, dt, lane, body]")
+    return events

@@ -1,0 +1,242 @@
+"""The structural items of a tape, made and read back: header, kind-def, blob head, seal, end.
+
+Readers raise `MalformedError` for any byte that a writer would not have put there; the caller knows path and offset.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from attrs import frozen
+
+from testbench.errors import TapeVersionError
+from testbench.tape._codec import ARRAY, BYTES, TAG, MalformedError, Tag, decode, encode, head, iterate, read_head
+from testbench.tape._event import KindRow
+from testbench.tape._items import (
+    DIGEST_NAME,
+    DIGEST_SIZE,
+    MAX_SEGMENT_EVENTS,
+    MAX_SEGMENT_SIZE,
+    TAG_BLOB,
+    TAG_END,
+    TAG_INDEX,
+    TAG_KIND,
+    TAG_SEAL,
+    TAG_SELF_DESCRIBED,
+    TAG_TAPE,
+    VERSION,
+)
+
+KIND_HEAD: Final = head(TAG, TAG_KIND)
+BLOB_HEAD: Final = head(TAG, TAG_BLOB)
+SEAL_HEAD: Final = head(TAG, TAG_SEAL)
+INDEX_HEAD: Final = head(TAG, TAG_INDEX)
+EVENT_HEAD: Final = head(ARRAY, 4)
+MAGIC: Final = head(TAG, TAG_SELF_DESCRIBED) + head(TAG, TAG_TAPE)
+"""The first eight bytes of every tape."""
+
+BLOB_HEAD_SIZE: Final = len(BLOB_HEAD) + 1 + 2 + DIGEST_SIZE
+"""Bytes of a blob item before the head of its content."""
+
+_END: Final = struct.Struct(f"<QQ{DIGEST_SIZE}s")
+_END_HEAD: Final = head(TAG, TAG_END) + head(BYTES, _END.size)
+END_SIZE: Final = len(_END_HEAD) + _END.size
+_DIGEST_HEAD: Final = head(BYTES, DIGEST_SIZE)
+
+
+@frozen(kw_only=True)
+class Header:
+    """The first item: which digest function, which kinds from the start, and what the recording says about itself.
+
+    Attributes:
+        digest_name: ``"sha-256"``, or one that this reader cannot verify.
+        rows: the kinds known before any kind-def.
+        meta: a lowered dict.
+        size: bytes of the item.
+    """
+
+    digest_name: str
+    rows: tuple[KindRow, ...]
+    meta: Any
+    size: int
+
+
+@frozen(kw_only=True)
+class Seal:
+    """What stands behind a segment and proves it.
+
+    Attributes:
+        count: events in the segment.
+        size: their bytes, which end where the seal starts.
+        digest: SHA-256 of those bytes followed by the encoded list of counts.
+        counts: events per kind number.
+    """
+
+    count: int
+    size: int
+    digest: bytes
+    counts: Mapping[int, int]
+
+
+@frozen(kw_only=True)
+class End:
+    """The last item: where the index stands, and its digest."""
+
+    offset: int
+    size: int
+    digest: bytes
+
+
+def sha256(*parts: bytes) -> bytes:
+    """Digest the concatenation of ``parts``."""
+    state = hashlib.sha256()
+    for part in parts:
+        state.update(part)
+    return state.digest()
+
+
+def make_header(rows: Iterable[KindRow], meta: Any) -> bytes:
+    """Encode the header; ``meta`` is lowered already."""
+    wire = [VERSION, DIGEST_NAME, [row_wire(row) for row in rows], meta]
+    return encode(Tag(TAG_SELF_DESCRIBED, Tag(TAG_TAPE, wire)))
+
+
+def read_header(data: bytes) -> Header:
+    """Read the header from the start of a file.
+
+    Raises:
+        MalformedError: it is cut off, or is no header.
+        TapeVersionError: a newer format wrote it.
+    """
+    item, size = next(iterate(data), (None, 0))
+    if type(item) is not Tag or item.tag != TAG_TAPE or not data.startswith(MAGIC):
+        raise MalformedError("the header is not whole")
+    version, *fields = parse_array(item.value) or (None,)
+    if type(version) is int and version > VERSION:
+        raise TapeVersionError(
+            f"expected a tape of format {VERSION} or older, and this one has format {version}: a newer testbench wrote "
+            "it. Upgrade with `pip install --upgrade testbench`."
+        )
+    if version != VERSION or len(fields) != 3 or type(fields[0]) is not str:
+        raise MalformedError("a header is [1, digest name, kind rows, meta]")
+    name, rows, meta = fields
+    return Header(digest_name=name, rows=tuple(map(parse_row, parse_array(rows))), meta=meta, size=size)
+
+
+def make_kind(row: KindRow) -> bytes:
+    """Encode a kind-def."""
+    return KIND_HEAD + encode(row_wire(row))
+
+
+def read_kind(item: bytes) -> KindRow:
+    """Read a kind-def that fills ``item``."""
+    if not item.startswith(KIND_HEAD):
+        raise MalformedError("a kind-def starts with its tag")
+    return parse_row(decode(item[len(KIND_HEAD) :]))
+
+
+def make_blob_head(digest: bytes, size: int) -> bytes:
+    """Encode what stands before the content of a blob, so that the content itself is never copied by a codec."""
+    return BLOB_HEAD + head(ARRAY, 2) + _DIGEST_HEAD + digest + head(BYTES, size)
+
+
+def read_blob_head(data: bytes) -> tuple[bytes, int, int]:
+    """Read the start of a blob item: its digest, the size of its content, and where that starts."""
+    expected = make_blob_head(data[BLOB_HEAD_SIZE - DIGEST_SIZE : BLOB_HEAD_SIZE], 0)[:-1]
+    major, size, at = read_head(data, BLOB_HEAD_SIZE)
+    if not data.startswith(expected) or major != BYTES:
+        raise MalformedError("a blob is [digest, bytes]")
+    return data[BLOB_HEAD_SIZE - DIGEST_SIZE : BLOB_HEAD_SIZE], size, at
+
+
+def make_seal(count: int, size: int, digest: bytes, counts: bytes) -> bytes:
+    """Encode a seal; ``counts`` is encoded already, because the digest covers it."""
+    return SEAL_HEAD + head(ARRAY, 4) + head(0, count) + head(0, size) + _DIGEST_HEAD + digest + counts
+
+
+def read_seal(data: bytes) -> tuple[Seal, int]:
+    """Read the seal at the start of ``data`` and say where it ends.
+
+    Raises:
+        MalformedError: it is none, or seals more than a segment may hold.
+    """
+    item, end = next(iterate(data), (None, 0))
+    if type(item) is not Tag or item.tag != TAG_SEAL or type(item.value) is not tuple or len(item.value) != 4:
+        raise MalformedError("a seal is [events, bytes, digest, counts]")
+    count, size, digest, flat = item.value
+    counts = unflatten(flat)
+    seal = Seal(count=count, size=size, digest=parse_digest(digest), counts=counts)
+    if count != sum(counts.values()) or make_seal(count, size, digest, encode(flatten(counts))) != data[:end]:
+        raise MalformedError("the counts of a seal do not add up")
+    if not 0 < count <= MAX_SEGMENT_EVENTS or not 4 * count < size <= MAX_SEGMENT_SIZE:
+        raise MalformedError("a segment of impossible size")
+    return seal, end
+
+
+def make_end(offset: int, index: bytes) -> bytes:
+    """Encode the last item, always `END_SIZE` bytes."""
+    return _END_HEAD + _END.pack(offset, len(index), sha256(index))
+
+
+def read_end(data: bytes) -> End:
+    """Read the last `END_SIZE` bytes of a file."""
+    if len(data) != END_SIZE or not data.startswith(_END_HEAD):
+        raise MalformedError("there is no end item")
+    offset, size, digest = _END.unpack_from(data, len(_END_HEAD))
+    return End(offset=offset, size=size, digest=digest)
+
+
+def row_wire(row: KindRow) -> list[Any]:
+    """Lower a kind row."""
+    return [row.number, row.name, list(row.fields)]
+
+
+def parse_row(wire: Any) -> KindRow:
+    """Read a kind row, trusting nothing."""
+    number, name, fields = parse_array(wire, 3)
+    if type(number) is not int or number < 0 or type(name) is not str:
+        raise MalformedError("a kind row is [number, name, field names]")
+    if any(type(field) is not str for field in parse_array(fields)):
+        raise MalformedError("the field names of a kind are text")
+    return KindRow(number=number, name=name, fields=fields)
+
+
+def parse_array(wire: Any, size: int | None = None) -> tuple[Any, ...]:
+    """Take a decoded array for what it is."""
+    if type(wire) is not tuple or (size is not None and len(wire) != size):
+        raise MalformedError("an array was expected" if size is None else f"an array of {size} was expected")
+    return wire
+
+
+def parse_digest(wire: Any) -> bytes:
+    """Take a decoded digest for what it is."""
+    if type(wire) is not bytes or len(wire) != DIGEST_SIZE:
+        raise MalformedError(f"a digest of {DIGEST_SIZE} bytes was expected")
+    return wire
+
+
+def flatten(counts: Mapping[int, int]) -> list[int]:
+    """Lower counts per kind to ``[kind, count, ...]``, kinds rising."""
+    return [number for pair in sorted(counts.items()) for number in pair]
+
+
+def unflatten(wire: Any) -> dict[int, int]:
+    """Read counts per kind: kinds rising, counts positive."""
+    flat = parse_array(wire)
+    counts = dict(zip(flat[::2], flat[1::2], strict=False))
+    if any(type(number) is not int or number < 0 for number in flat) or not all(counts.values()):
+        raise MalformedError("counts are whole numbers above zero")
+    if flatten(counts) != list(flat):
+        raise MalformedError("counts are pairs of kind and count, kinds rising")
+    return counts
+
+
+def bitmap(counts: Mapping[int, int]) -> int:
+    """Fold the kinds of a segment into 64 bits; the last bit stands for every kind from 63 up."""
+    bits = 0
+    for kind in counts:
+        bits |= 1 << min(kind, 63)
+    return bits
