@@ -6,7 +6,7 @@ import argparse
 
 import attrs
 
-from testbench._api import check
+from testbench.tape import check
 from testbench.cli._command import READING, Command
 from testbench.cli._exit import SAME, UNREADABLE
 from testbench.cli._output import print_json, text

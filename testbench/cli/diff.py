@@ -6,7 +6,7 @@ import argparse
 
 import attrs
 
-from testbench._api import diff
+from testbench.tape import diff
 from testbench.cli._command import READING, Command
 from testbench.cli._exit import DIFFERS, SAME
 from testbench.cli._output import print_json

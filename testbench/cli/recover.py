@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from testbench._api import recover
+from testbench.tape import recover
 from testbench.cli._command import Command
 from testbench.cli._exit import SAME, UNREADABLE
 from testbench.cli._output import print_json, text
