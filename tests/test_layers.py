@@ -1,0 +1,95 @@
+"""The directions in which imports may point, held as a table."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import testbench
+
+PACKAGE = Path(testbench.__file__).parent
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+BELOW = {
+    "errors": set(),
+    "protocol": set(),
+    "inplace": {"errors"},
+    "values": {"errors", "protocol"},
+    "tape": {"errors", "protocol", "inplace"},
+    "session": {"errors", "protocol", "inplace", "values", "tape"},
+    "recorders": {"errors", "protocol", "inplace", "values"},
+    "_api": {"errors", "protocol", "inplace", "values", "tape", "session", "recorders"},
+    "testing": {"errors", "protocol", "inplace", "values", "tape", "_api"},
+    "harness": {"errors", "protocol", "inplace", "values", "tape", "_api"},
+    "cli": {"errors", "protocol", "tape", "_api", "harness"},  # the command line also shows what harness offers
+    "__main__": {"cli"},
+    "__init__": {"errors", "protocol", "tape", "session", "recorders", "_api"},  # a list of names, no logic
+}
+
+HOME = {"cbor2": {"tape/_codec.py"}, "pytest": set(), "hypothesis": set()}
+
+HEAVY = {
+    "argparse",
+    "asyncio",
+    "concurrent",
+    "ctypes",
+    "difflib",
+    "email",
+    "http",
+    "logging",
+    "multiprocessing",
+    "pytest",
+}
+
+
+def imports(path: Path) -> list[tuple[int, str]]:
+    """Return (line, full dotted name) of everything that a file imports, wherever in the file."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found += [(node.lineno, alias.name) for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            prefix = "." * node.level + (node.module or "")
+            found += [(node.lineno, f"{prefix}.{alias.name}") for alias in node.names]
+    return found
+
+
+def layer(path: Path) -> str:
+    """Return the layer that a file belongs to."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def test_every_file_belongs_to_a_layer() -> None:
+    """A new layer is a decision, made in the table above."""
+    assert {layer(path) for path in FILES} <= set(BELOW)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_down(path: Path) -> None:
+    """A file imports its own layer and those below it, from the exact submodule; other packages at their one home."""
+    own = layer(path)
+    where = path.relative_to(PACKAGE).as_posix()
+    wrong = []
+    for line, name in imports(path):
+        root, _, rest = name.partition(".")
+        target = rest.split(".")[0]
+        if not root:
+            wrong.append(f"{where}:{line}: relative import {name}")
+        elif root == "testbench" and target not in BELOW[own] | {own}:
+            wrong.append(f"{where}:{line}: {own} must not import {name}")
+        elif where not in HOME.get(root, {where}):
+            wrong.append(f"{where}:{line}: {root} is imported only in {HOME[root] or 'tests'}")
+    assert wrong == []
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    """A program under record pays for no module that only a command, a test or a rare case needs."""
+    code = "import sys; before = set(sys.modules); import testbench; print(*sorted(set(sys.modules) - before))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name.split(".")[0] for name in done.stdout.split()}
+    assert "testbench" in loaded
+    assert loaded & HEAVY == set()
