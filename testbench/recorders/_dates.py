@@ -16,6 +16,8 @@ from testbench.inplace import TypeSlot
 from testbench.protocol import Call, Plain
 from testbench.recorders._virtual import VirtualClock
 
+_Read = Callable[[], int]
+
 _ORIGIN: Final = datetime(1, 1, 1)
 _SECOND: Final = 1_000_000
 _DAY: Final = 86_400 * _SECOND
@@ -27,12 +29,16 @@ _UTCNOW_IS_DEPRECATED: Final = (
 
 
 class _Face:
-    """One source of integers; while no session answers it, it reads the world."""
+    """One source of integers.
 
-    def __init__(self, call: Call, stack: ExitStack, op: str, effect: Callable[[], int]) -> None:
-        self.read: Callable[[], Any] = effect
-        # A method bound during the session (``now = datetime.now``) stays with the program for good.
-        stack.callback(self._bind, effect)
+    Args:
+        idle: what to read once the session is over; a method bound during it (``now = datetime.now``) stays with the
+            program for good.
+    """
+
+    def __init__(self, call: Call, stack: ExitStack, op: str, effect: _Read, idle: _Read) -> None:
+        self.read: Callable[[], Any] = idle
+        stack.callback(self._bind, idle)
         call.source(op, effect, self._bind)
 
     def _bind(self, reader: Callable[[], Plain]) -> None:
@@ -46,9 +52,10 @@ def install_dates(call: Call, stack: ExitStack, virtual: VirtualClock | None) ->
     0001-01-01T00:00:00 in UTC, which also serves ``now(tz)``: the time zone's own ``fromutc`` runs live.
     """
     now, utcnow = TypeSlot(datetime, "now"), TypeSlot(datetime, "utcnow")
-    world = now.original.__get__(None, datetime) if virtual is None else _still(virtual)
-    local = _Face(call, stack, "datetime_now", lambda: packed(world()))
-    utc = _Face(call, stack, "datetime_utcnow", lambda: packed(world(UTC)) >> 1)
+    idle = now.original.__get__(None, datetime)
+    world = idle if virtual is None else _still(virtual)
+    local = _Face(call, stack, "datetime_now", lambda: packed(world()), lambda: packed(idle()))
+    utc = _Face(call, stack, "datetime_utcnow", lambda: packed(world(UTC)) >> 1, lambda: packed(idle(UTC)) >> 1)
     stack.callback(now.restore)
     now.to(classmethod(_now(now.original, local, utc)))
     stack.callback(utcnow.restore)
