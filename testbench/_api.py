@@ -254,8 +254,8 @@ def _check_versions(recorded: dict[str, Plain], recorders: list[Recorder], path:
         if version is not None and version != recorder.version:
             raise TapeVersionError(
                 f"{path} was recorded by version {version} of the recorder {recorder.kind!r}, and this is version "
-                f"{recorder.version}, for which an event means something else; record the tape again, or replay it with the "
-                "release that made it"
+                f"{recorder.version}, for which an event means something else; record the tape again, or replay it with "
+                "the release that made it"
             )
 
 

@@ -124,13 +124,11 @@ def _signature(function: Callable[..., Any], ignore: tuple[str, ...]) -> inspect
         or inspect.isasyncgenfunction(function)
     ):
         raise UnsupportedError(
-            f"{function.__qualname__} is a coroutine or generator function, which @testbench.boundary cannot record yet; "
-            "mark the plain function that it calls to reach the world"
+            f"{function.__qualname__} is a coroutine or generator function, which @testbench.boundary cannot record "
+            "yet; mark the plain function that it calls to reach the world"
         )
     signature = inspect.signature(function)
-    unknown = [
-        parameter for parameter in ignore if parameter not in signature.parameters and parameter not in ("self", "cls")
-    ]
+    unknown = sorted(set(ignore) - set(signature.parameters) - {"self", "cls"})
     if unknown:
         raise UsageError(
             f"{function.__qualname__} has no parameter {unknown[0]!r} to ignore; it has {list(signature.parameters)}"

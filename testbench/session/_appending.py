@@ -9,36 +9,33 @@ import attrs
 
 from testbench.inplace.real import allocate_lock
 from testbench.protocol import Plain
+from testbench.session._readers import Gathering
 from testbench.tape import Outcome, Writer
-
-RUN_MAX: Final = 4096
-"""Reads in one run; a longer one goes on as the next event, so that memory stays bounded."""
 
 _LANE_START: Final = 0
 
 
-@attrs.define(eq=False)
-class Run:
-    """Reads of one source that will be one event.
+@attrs.frozen(eq=False)
+class OpenRun:
+    """Reads of one source by one lane that will be one event.
 
     Attributes:
         name: kind and op of the source.
-        values: what was read, in order; empty while the run is not open, and the same list for ever, so that a reader
-            may hold on to it.
         lane: number of the lane that reads.
         dt_ns: when it began, after the event before.
+        gathering: the values so far.
     """
 
     name: str
-    values: list[Any] = attrs.Factory(list)
-    lane: int = 0
-    dt_ns: int = 0
+    lane: int
+    dt_ns: int
+    gathering: Gathering
 
 
 class Appender:
     """The only hand that writes to the tape of a recording.
 
-    At most one run is open; every other event closes it first. That is what keeps reads in order with all else.
+    At most one run is open; every other event ends it first. That is what keeps reads in order with all else.
 
     Args:
         writer: the tape.
@@ -51,7 +48,7 @@ class Appender:
 
     def __init__(self, writer: Writer, now_ns: Callable[[], int]) -> None:
         self.lock = allocate_lock()
-        self.open: Run | None = None
+        self.open: OpenRun | None = None
         self._writer = writer
         self._now_ns = now_ns
         self._last_ns = now_ns()
@@ -75,19 +72,16 @@ class Appender:
             self._writer.event([_LANE_START, self._stamp(), number, [name, parent]])
         return number
 
-    def begin_run(self, run: Run, lane: int, value: Plain) -> None:
-        """Close the open run and begin another with its first value; `lock` is held."""
+    def begin_run(self, name: str, lane: int, gathering: Gathering) -> None:
+        """End the open run and begin another; `lock` is held."""
         self.end_run()
-        run.lane, run.dt_ns = lane, self._stamp()
-        run.values.append(value)
-        self.open = run
+        self.open = OpenRun(name, lane, self._stamp(), gathering)
 
     def end_run(self) -> None:
-        """Append the event of the open run, if there is one; `lock` is held."""
+        """Append the event of the open run, if there is one and it was read at all; `lock` is held."""
         run, self.open = self.open, None
-        if run is not None:
-            self._writer.event(self._run_event(run))
-            run.values.clear()
+        if run is not None and (values := run.gathering.end()):
+            self._writer.event(self._run_event(run, values))
 
     def flush(self, age_ns: int = 0) -> None:
         """Put everything so far on disk if the last time is ``age_ns`` ago; `lock` is held.
@@ -97,16 +91,16 @@ class Appender:
         now_ns = self._now_ns()
         if now_ns - self._flushed_ns >= age_ns:
             self._flushed_ns = now_ns
-            self._writer.flush(None if self.open is None else self._run_event(self.open))
+            run = self.open
+            values = run.gathering.so_far() if run is not None else []
+            self._writer.flush(self._run_event(run, values) if run is not None and values else None)
 
     def close(self) -> None:
         """Write index and end; `lock` is held."""
         self._writer.close()
 
-    def _run_event(self, run: Run) -> list[Any]:
-        number = self._writer.kind(run.name, ["values"])
-        # A copy: the reader goes on appending while a flush looks at the run.
-        return [number, run.dt_ns, run.lane, self._writer.run_body(run.values[:])]
+    def _run_event(self, run: OpenRun, values: list[Plain]) -> list[Any]:
+        return [self._writer.kind(run.name, ["values"]), run.dt_ns, run.lane, self._writer.run_body(values)]
 
     def _stamp(self) -> int:
         now_ns = self._now_ns()

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import attrs
 
 from testbench.errors import RecordingError, TapeWriteError, TestbenchError
 from testbench.protocol import Effect, Plain
-from testbench.session._appending import RUN_MAX, Appender, Run
+from testbench.session._appending import Appender
 from testbench.session._errors import capture
 from testbench.session._lanes import Lane, Lanes
 from testbench.session._leaks import Leaks
+from testbench.session._readers import Bind, Gathering, serve
 from testbench.tape import Outcome, Returned, Writer, plain
 
 _FLUSH_AGE_NS: Final = 100_000_000
 """Events older than this are written out before the next effect begins."""
-
-Bind = Callable[[Callable[[], Plain]], None]
 
 
 class Recording:
@@ -34,7 +33,7 @@ class Recording:
     def __init__(self, writer: Writer, now_ns: Callable[[], int]) -> None:
         self._now_ns = now_ns
         self._appender = Appender(writer, now_ns)
-        self._sources: list[tuple[Run, Effect, Bind]] = []
+        self._sources: list[tuple[str, Effect, Bind]] = []
         self._broken: TestbenchError | None = None
         self._raised = False
         self._finished = False
@@ -89,39 +88,33 @@ class Recording:
 
     def add_source(self, name: str, effect: Effect, bind: Bind) -> None:
         """Open a source; see `testbench.protocol.Call.source`."""
-        run = Run(name)
-        self._sources.append((run, effect, bind))
-        bind(self._reader(run, effect) if self.lanes.single else self._parallel_reader(run, effect))
+        self._sources.append((name, effect, bind))
+        self._bind(name, effect, bind)
 
-    def _reader(self, run: Run, effect: Effect) -> Callable[[], Plain]:
-        """Return the reader for a program of one lane: no lock, no lane, one list append."""
-        values, append, begin = run.values, run.values.append, self._begin_run
+    def _bind(self, name: str, effect: Effect, bind: Bind) -> None:
+        if self.lanes.single:
+            serve(lambda: self._next_run(name, effect), bind)
+        else:
+            bind(self._parallel_reader(name, effect))
 
-        def read() -> Plain:
-            value = effect()
-            if values and len(values) < RUN_MAX:
-                append(value)
-                return value
-            return begin(run, value)
-
-        return read
-
-    def _begin_run(self, run: Run, value: Plain) -> Plain:
+    def _next_run(self, name: str, effect: Effect) -> Iterable[Plain]:
+        """Begin a run; or make a single read that goes nowhere, when it is part of another crossing."""
         lane = self.lanes.current()
         if lane.depth or self._finished or self._is_broken():
-            return value
+            return (effect(),)
+        gathering = Gathering(effect)
         lane.depth = 1
         try:
             with self._appender.lock:
-                self._appender.begin_run(run, lane.number, value)
+                self._appender.begin_run(name, lane.number, gathering)
         except BaseException as reason:
-            self._break(reason, run.name, raised=True)
+            self._break(reason, name, raised=True)
             raise
         finally:
             lane.depth = 0
-        return value
+        return gathering.reads
 
-    def _parallel_reader(self, run: Run, effect: Effect) -> Callable[[], Plain]:
+    def _parallel_reader(self, name: str, effect: Effect) -> Callable[[], Plain]:
         """Return the reader for several lanes: the read happens under the lock, so that the order is the true one."""
         appender = self._appender
 
@@ -132,14 +125,13 @@ class Recording:
             lane.depth = 1
             try:
                 with appender.lock:
-                    value = effect()
-                    if appender.open is run and run.lane == lane.number and len(run.values) < RUN_MAX:
-                        run.values.append(value)
-                    else:
-                        appender.begin_run(run, lane.number, value)
-                return value
+                    run = appender.open
+                    if run is None or run.name != name or run.lane != lane.number or run.gathering.full:
+                        appender.begin_run(name, lane.number, Gathering(effect))
+                    assert appender.open is not None
+                    return next(appender.open.gathering.reads)
             except BaseException as reason:
-                self._break(reason, run.name, raised=True)
+                self._break(reason, name, raised=True)
                 raise
             finally:
                 lane.depth = 0
@@ -149,8 +141,8 @@ class Recording:
     def _go_parallel(self) -> None:
         with self._appender.lock:
             self._appender.end_run()
-        for run, effect, bind in self._sources:
-            bind(self._parallel_reader(run, effect))
+        for source in self._sources:
+            self._bind(*source)
 
     # Lanes.
 
@@ -182,6 +174,9 @@ class Recording:
                     self._appender.flush()
                 except TestbenchError as reason:
                     self._break(reason, "a flush", raised=False)
+
+    def settle(self) -> None:
+        """Do nothing: what other lanes do from now on is after the end of the recording."""
 
     def finish(self) -> None:
         """Write the last run, the index and the end.

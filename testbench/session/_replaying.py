@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from itertools import chain
 from typing import Any, NoReturn
 
 import attrs
@@ -14,11 +13,10 @@ from testbench.session._cursor import STRANGER, Cursor
 from testbench.session._errors import rebuild
 from testbench.session._lanes import Lane, Lanes
 from testbench.session._matching import exact
+from testbench.session._readers import Bind, serve
 from testbench.session._reporting import Reporter
 from testbench.session._rerecording import Rerecorder
 from testbench.tape import Raised, Reader, Writer, plain
-
-Bind = Callable[[Callable[[], Plain]], None]
 
 
 class Replaying:
@@ -122,18 +120,29 @@ class Replaying:
     def add_source(self, name: str, bind: Bind) -> None:
         """Open a source; see `testbench.protocol.Call.source`."""
         self._sources.append((name, bind))
-        bind(chain.from_iterable(self._runs(name)).__next__ if self.lanes.single else self._parallel_reader(name))
+        self._bind(name, bind)
 
-    def _runs(self, name: str) -> Iterator[Iterator[Plain]]:
-        """Give one C iterator a run; Python code runs only between runs."""
-        while True:
-            try:
-                self._begin_run(name, self.lanes.current())
-            except TestbenchError as error:
-                self._stick(error)
-                raise
+    def _bind(self, name: str, bind: Bind) -> None:
+        if self.lanes.single:
+            serve(lambda: self._next_run(name), bind)
+        else:
+            bind(self._parallel_reader(name))
+
+    def _next_run(self, name: str) -> Iterator[Plain]:
+        lane = self.lanes.current()
+        depth, lane.depth = lane.depth, 1
+        try:
+            if depth or self._finished:
+                self._diverge("refused", f"{name} was read where no tape can answer", lane, name, None)
+            self._begin_run(name, lane)
             self.cursor.advance()
-            yield self._values
+            values: Iterator[Plain] = self._values
+            return values
+        except TestbenchError as error:
+            self._stick(error)
+            raise
+        finally:
+            lane.depth = depth
 
     def _begin_run(self, name: str, lane: Lane) -> None:
         self._arrive(lane.number, lane, name, None)
@@ -182,8 +191,8 @@ class Replaying:
     def _go_parallel(self) -> None:
         self._settle(self.lanes.main, "lane.start", None)
         self._values = None
-        for name, bind in self._sources:
-            bind(self._parallel_reader(name))
+        for source in self._sources:
+            self._bind(*source)
 
     # Lanes.
 
@@ -242,7 +251,7 @@ class Replaying:
             DivergenceError: a divergence happened during the run, or events are left over.
             TapeDamagedError: the tape could not be read to its end.
         """
-        self._await_other_lanes()
+        self._sources.clear()  # the world is restored; nothing may be routed any more
         try:
             self._check_leftover()
             self._rerecorder.close()
@@ -254,7 +263,7 @@ class Replaying:
         """Stop answering: the process was forked and this is the child."""
         self._finished = True
 
-    def _await_other_lanes(self) -> None:
+    def settle(self) -> None:
         """Let lanes that still run take what is theirs; give up when one that should move is gone or does not move."""
         while self._failure is None and self.cursor.event is not None:
             owner = self.cursor.turn

@@ -202,7 +202,11 @@ class Session:
         if _ACTIVE and self in _ACTIVE and _ACTIVE[-1] is not self:
             raise UsageError("sessions end in the reverse order in which they began; close the inner one first")
         self._state = "closed"
-        self._stack.close()
+        try:
+            if self._mode is not None:
+                self._mode.settle()
+        finally:
+            self._stack.close()
         return True
 
     def _after_failure(self, failure: TestbenchError, error: BaseException | None) -> None:

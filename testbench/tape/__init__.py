@@ -3,7 +3,9 @@
 from testbench.tape._event import Event, Finding, Info, KindRow, Outcome, Raised, Returned
 from testbench.tape._file import TapeFile
 from testbench.tape._plain import plain
-from testbench.tape._reader import RawEvent, Reader
+from testbench.tape._raw import RawEvent
+from testbench.tape._reader import Reader
+from testbench.tape._view import Tape, make_event
 from testbench.tape._writer import Writer
 
 __all__ = [
@@ -16,7 +18,9 @@ __all__ = [
     "RawEvent",
     "Reader",
     "Returned",
+    "Tape",
     "TapeFile",
     "Writer",
+    "make_event",
     "plain",
 ]

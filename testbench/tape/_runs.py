@@ -5,8 +5,8 @@ Floats and 64-bit integers become typed arrays (RFC 8746 section 2.1), eight byt
 
 from __future__ import annotations
 
-import sys
-from array import array
+import struct
+from operator import countOf
 from typing import Any, Final
 
 from testbench.errors import TapeDamagedError
@@ -24,13 +24,13 @@ def pack_run(values: list[Any], put_blob: PutBlob) -> Wire:
     Raises:
         UsageError: a value is not plain.
     """
-    kinds = set(map(type, values))
-    if kinds == {float}:
-        return Tag(TAG_F64, _little(array("d", values)))
-    if kinds == {int}:
+    count = len(values)
+    if count and countOf(map(type, values), float) == count:
+        return Tag(TAG_F64, struct.pack(f"<{count}d", *values))
+    if count and countOf(map(type, values), int) == count:
         try:
-            return Tag(TAG_I64, _little(array("q", values)))
-        except OverflowError:
+            return Tag(TAG_I64, struct.pack(f"<{count}q", *values))
+        except struct.error:
             pass  # one of them needs more than 64 bits: the plain array below holds it
     return [lower(value, put_blob) for value in values]
 
@@ -48,15 +48,4 @@ def unpack_run(body: Wire, get_blob: GetBlob) -> list[Plain]:
             "damaged event: expected a run, which is a typed array of eight-byte numbers or an array of values; the "
             "tape holds something else. Run `testbench check` on the tape."
         )
-    numbers: array[Any] = array(_CODES[body.tag])
-    numbers.frombytes(body.value)
-    if sys.byteorder == "big":
-        numbers.byteswap()
-    values: list[Plain] = numbers.tolist()
-    return values
-
-
-def _little(numbers: array[Any]) -> bytes:
-    if sys.byteorder == "big":
-        numbers.byteswap()
-    return numbers.tobytes()
+    return list(struct.unpack(f"<{len(body.value) // 8}{_CODES[body.tag]}", body.value))

@@ -1,0 +1,344 @@
+"""What a session promises, whatever the kinds: order, stickiness, leftovers, nesting, and what becomes of the tape."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import testbench
+from testbench import boundary
+
+LOG: list[str] = []
+
+
+@boundary
+def ask(question: Any) -> Any:
+    LOG.append(f"ask {question}")
+    return question
+
+
+@boundary
+def explode() -> None:
+    raise KeyboardInterrupt
+
+
+def events(path: Path) -> list[testbench.Event]:
+    with testbench.open_tape(path) as tape:
+        return list(tape)
+
+
+@pytest.fixture
+def tape(tmp_path: Path) -> Path:
+    LOG.clear()
+    return tmp_path / "run.tape"
+
+
+def test_a_mismatch_is_raised_again_on_every_later_call_and_at_the_end(tape: Path) -> None:
+    """A broad except cannot turn a failed replay green, and the cursor does not move on."""
+    with testbench.record(tape):
+        ask(1)
+        ask(2)
+    with pytest.raises(testbench.MismatchError) as last, testbench.replay(tape):
+        first: list[BaseException] = []
+        for question in ("other", 1, 2):
+            try:
+                ask(question)
+            except BaseException as error:
+                first.append(error)
+        with contextlib.suppress(testbench.DivergenceError):
+            time.time()
+        assert len({id(error) for error in first}) == 1
+    assert last.value is first[0]
+    assert last.value.report.seq == 0
+
+
+def test_a_divergence_is_not_caught_by_except_exception(tape: Path) -> None:
+    """It is no Exception, so that programs that handle every Exception still fail."""
+    with testbench.record(tape):
+        ask(1)
+
+    def program() -> str:
+        try:
+            return str(ask("other"))
+        except Exception:
+            return "handled"
+
+    with pytest.raises(testbench.DivergenceError), testbench.replay(tape):
+        assert program() != "handled"
+    assert not issubclass(testbench.DivergenceError, Exception)
+    assert issubclass(testbench.DivergenceError, testbench.TestbenchError)
+
+
+def test_an_ended_tape_and_a_leftover_are_divergences(tape: Path) -> None:
+    """Asking more, or less, than was recorded fails; less fails at the end of the block."""
+    with testbench.record(tape):
+        ask(1)
+        ask(2)
+    with pytest.raises(testbench.ExhaustedError), testbench.replay(tape):
+        ask(1)
+        ask(2)
+        ask(3)
+    with pytest.raises(testbench.LeftoverError, match="one event was never asked for"), testbench.replay(tape):
+        ask(1)
+
+
+def test_a_run_read_too_short_or_too_long_is_a_divergence(tape: Path) -> None:
+    """Clock reads are events like all others: their number counts, also when they are recorded in runs."""
+    with testbench.record(tape):
+        seen = [time.time() for _ in range(5)]
+        ask(1)
+    with testbench.replay(tape):
+        assert [time.time() for _ in range(5)] == seen
+        ask(1)
+    with pytest.raises(testbench.MismatchError, match=r"2 more reads of clock\.time"), testbench.replay(tape):
+        for _ in range(3):
+            time.time()
+        ask(1)
+    with pytest.raises(testbench.MismatchError), testbench.replay(tape):
+        for _ in range(6):
+            time.time()
+    with pytest.raises(testbench.DivergenceError), testbench.replay(tape):
+        for _ in range(2):
+            time.time()
+
+
+def test_order_between_kinds_is_kept(tape: Path) -> None:
+    """What was recorded as a, clock, b does not replay as clock, a, b."""
+    with testbench.record(tape):
+        ask("a")
+        time.monotonic()
+        ask("b")
+    assert [f"{e.kind}.{e.op}".rpartition(".")[2] for e in events(tape)] == ["ask", "monotonic", "ask"]
+    with pytest.raises(testbench.MismatchError), testbench.replay(tape):
+        time.monotonic()
+
+
+def test_replaying_again_records_the_same_bytes(tape: Path, tmp_path: Path) -> None:
+    """Recording a replay gives a byte-identical tape."""
+    with testbench.record(tape):
+        for i in range(700):
+            time.time_ns()
+            if i % 3 == 0:
+                ask({"n": i, "data": b"x" * (i * 5)})
+    with testbench.replay(tape, rerecord=tmp_path / "again.tape"):
+        for i in range(700):
+            time.time_ns()
+            if i % 3 == 0:
+                ask({"n": i, "data": b"x" * (i * 5)})
+    assert (tmp_path / "again.tape").read_bytes() == tape.read_bytes()
+
+
+def test_a_paused_clock_makes_two_recordings_identical(tmp_path: Path) -> None:
+    """Time stands still except for sleeps, and starts where it is told to."""
+    for name in ("a.tape", "b.tape"):
+        with testbench.record(tmp_path / name, clock="paused", start="2030-05-06T07:08:09Z"):
+            begun = time.time()
+            time.sleep(3600)
+            assert time.time() - begun == 3600
+            ask(time.gmtime()[:5])
+    assert begun == 1904281689
+    assert (tmp_path / "a.tape").read_bytes() == (tmp_path / "b.tape").read_bytes()
+
+
+def test_a_failing_block_keeps_its_tape_aside_and_the_good_one_in_place(tape: Path) -> None:
+    """An exception leaves run.tape as it was and run.tape.failed beside it, both readable."""
+    with testbench.record(tape):
+        ask("good")
+    good = tape.read_bytes()
+    with pytest.raises(ZeroDivisionError), testbench.record(tape):
+        ask("bad")
+        _ = 1 / 0
+    assert tape.read_bytes() == good
+    failed = tape.with_name("run.tape.failed")
+    assert [event.request for event in events(failed)] == [{"question": "bad"}]
+    assert not tape.with_name("run.tape.partial").exists()
+
+
+def test_an_exception_that_is_no_outcome_breaks_the_recording_loudly(tape: Path) -> None:
+    """The program sees its own exception; swallowing it does not make the tape good."""
+    with pytest.raises(testbench.RecordingError, match="KeyboardInterrupt"), testbench.record(tape):
+        with contextlib.suppress(KeyboardInterrupt):
+            explode()
+        assert ask("still works") == "still works"
+    assert not tape.exists()
+
+
+def test_nested_sessions_restore_exactly(tmp_path: Path) -> None:
+    """The inner session answers first; leaving it brings the outer one back, leaving that brings the world back."""
+    before = time.time
+    with testbench.record(tmp_path / "inner.tape"):
+        inner = [ask("x"), time.time()]
+    with testbench.record(tmp_path / "outer.tape"):
+        ask("before")
+        with testbench.replay(tmp_path / "inner.tape"):
+            assert [ask("x"), time.time()] == inner
+        ask("after")
+    assert [e.request for e in events(tmp_path / "outer.tape")] == [{"question": "before"}, {"question": "after"}]
+    assert time.time is before
+    assert time.time() > inner[1]
+
+
+def test_recording_inside_a_replay_gets_what_the_replay_gives(tmp_path: Path) -> None:
+    """An inner recording sees the outer replay as its world."""
+    with testbench.record(tmp_path / "a.tape"):
+        seen = [ask(1), time.time(), ask(2)]
+    with testbench.replay(tmp_path / "a.tape"), testbench.record(tmp_path / "b.tape"):
+        assert [ask(1), time.time(), ask(2)] == seen
+    with testbench.replay(tmp_path / "b.tape"):
+        assert [ask(1), time.time(), ask(2)] == seen
+
+
+def test_sessions_end_in_reverse_order(tmp_path: Path) -> None:
+    """Closing the outer session first is refused, and nothing is lost."""
+    outer = testbench.record(tmp_path / "outer.tape").open()
+    inner = testbench.record(tmp_path / "inner.tape").open()
+    with pytest.raises(testbench.UsageError, match="reverse order"):
+        outer.close()
+    inner.close()
+    outer.close()
+    assert len(events(tmp_path / "outer.tape")) == 0
+
+
+def test_a_session_is_used_once(tape: Path) -> None:
+    """Opening a closed session again is refused with what to do."""
+    opened = testbench.record(tape)
+    with opened:
+        pass
+    with pytest.raises(testbench.UsageError, match="make a new one"):
+        opened.open()
+    opened.close()
+
+
+def test_threads_are_recorded_in_lanes_and_lose_nothing(tape: Path, tmp_path: Path) -> None:
+    """Eight threads lose no event; their lanes are named by creator and count; the replay is in the recorded order."""
+
+    def work(name: int) -> list[Any]:
+        return [(ask(f"{name}:{i}"), time.time_ns()) for i in range(25)]
+
+    def program() -> dict[int, list[Any]]:
+        results: dict[int, list[Any]] = {}
+        threads = [threading.Thread(target=lambda n=n: results.update({n: work(n)})) for n in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return dict(sorted(results.items()))
+
+    with testbench.record(tape):
+        recorded = program()
+    with testbench.open_tape(tape) as opened:
+        assert opened.lanes == ("main", *(f"main.{n}" for n in range(1, 9)))
+        assert len(list(opened.events(kind="call"))) == 200
+        assert sum(len(e.values or ()) for e in opened.events(kind="clock", op="time_ns")) == 200
+    with testbench.replay(tape, rerecord=tmp_path / "again.tape"):
+        assert program() == recorded
+    assert (tmp_path / "again.tape").read_bytes() == tape.read_bytes()
+
+
+def test_a_lane_that_never_comes_ends_the_wait(tape: Path) -> None:
+    """A replay whose other lane does not do its part stalls, and says which lane it waited for."""
+    gate = threading.Event()
+
+    def work() -> None:
+        ask("in thread")
+        gate.set()
+
+    with testbench.record(tape):
+        thread = threading.Thread(target=work)
+        thread.start()
+        gate.wait()
+        thread.join()
+        ask("main")
+    with pytest.raises(testbench.StallError, match=r"belongs to main\.1"), testbench.replay(tape, stall_s=0.2):
+        thread = threading.Thread(target=lambda: None)
+        thread.start()
+        thread.join()
+        ask("main")
+
+
+def test_a_thread_that_was_there_before_gets_a_lane_of_its_own(tape: Path) -> None:
+    """Threads older than the session are adopted at their first crossing."""
+    go, done = threading.Event(), threading.Event()
+
+    def work() -> None:
+        go.wait()
+        ask("old thread")
+        done.set()
+
+    for opened in (testbench.record(tape), testbench.replay(tape)):
+        go.clear()
+        done.clear()
+        thread = threading.Thread(target=work)
+        thread.start()
+        with opened:
+            go.set()
+            done.wait()
+            thread.join()
+    assert [event.lane for event in events(tape)] == ["other.1", "other.1"]
+
+
+def test_a_forked_child_is_out_of_the_session(tape: Path) -> None:
+    """The child of a fork gets the real world back and never writes to the parent's tape."""
+    with testbench.record(tape, leaks="ignore"):
+        ask(1)
+        pid = os.fork()
+        if pid == 0:
+            ok = ask("child") == "child" and time.time() > 0
+            os._exit(0 if ok else 1)
+        assert os.waitpid(pid, 0)[1] == 0
+        ask(2)
+    assert [e.request for e in events(tape) if e.kind == "call"] == [{"question": 1}, {"question": 2}]
+    assert not [f for f in testbench.check(tape) if f.severity == "error"]
+
+
+def test_once_records_the_first_time_and_replays_after(tape: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Mode once needs no thought: record when there is no tape, else replay; under CI a missing tape is an error."""
+    monkeypatch.delenv("CI", raising=False)
+    for expected in ("record", "replay"):
+        with testbench.session(tape, "once") as session:
+            assert session.mode == expected
+            ask(1)
+    assert LOG == ["ask 1"]
+    monkeypatch.setenv("CI", "1")
+    with (
+        pytest.raises(testbench.TapeNotFoundError, match="record"),
+        testbench.session(tape.with_name("no.tape"), "once"),
+    ):
+        pass
+    with testbench.session(tape, "off") as session:
+        assert (session.mode, ask(5)) == ("off", 5)
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"clock": "fast"}, "expected one of real, paused"),
+        ({"start": 5}, 'only with clock="paused"'),
+        ({"clock": "paused", "start": "2026-01-01"}, "time zone"),
+        ({"clock": "paused", "start": "yesterday"}, "ISO 8601"),
+        ({"recorders": ["clocks"]}, "clocks"),
+        ({"recorders": ["clock", "clock"]}, "two recorders"),
+        ({"leaks": "maybe"}, "expected one of ignore, warn, fail"),
+    ],
+)
+def test_a_wrong_option_is_refused_before_anything_happens(options: dict[str, Any], text: str, tape: Path) -> None:
+    """Bad options are usage errors that name what was expected; no file appears."""
+    with pytest.raises(testbench.UsageError, match=text), testbench.record(tape, **options):
+        pass
+    assert list(tape.parent.iterdir()) == []
+
+
+def test_the_recorders_of_a_session_are_its_attributes(tape: Path) -> None:
+    """A host that wants no patched function calls the recorder's own methods: the second door to the same room."""
+    with testbench.record(tape) as session:
+        seen = session.clock.now_ns()
+        with pytest.raises(AttributeError, match="clock"):
+            _ = session.nothing
+    with testbench.replay(tape) as session:
+        assert session.clock.now_ns() == seen
