@@ -11,31 +11,26 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from itertools import accumulate, chain, islice
-from typing import Any, Self, TypeAlias
+from typing import Any, Self
 
-from testbench.errors import BlobDamagedError, BlobMissingError, NotATapeError, TapeDamagedError
+from testbench.errors import BlobDamagedError, BlobMissingError, TapeDamagedError
 from testbench.protocol import Plain
-from testbench.tape._codec import MalformedError, Tag, decode, decode_first, decode_sequence, encode
+from testbench.tape._codec import MalformedError, Tag, decode, decode_first, encode
 from testbench.tape._event import Finding, KindRow, Outcome
-from testbench.tape._index import Index
 from testbench.tape._items import (
-    DIGEST_NAME,
     DIGEST_SIZE,
     LANE_START,
-    MAX_HEADER_SIZE,
-    MAX_INDEX_SIZE,
     MAX_SEAL_SIZE,
     MAX_SEGMENT_SIZE,
     TAG_VALUE,
     VALUE_LIMIT,
 )
+from testbench.tape._locate import Located, locate
+from testbench.tape._raw import RawEvent, decode_events
 from testbench.tape._runs import unpack_run
 from testbench.tape._source import Source
-from testbench.tape._structure import END_SIZE, MAGIC, Header, Seal, make_seal, read_end, read_header, read_seal, sha256
+from testbench.tape._structure import Seal, make_seal, read_seal, sha256
 from testbench.tape._wire import GetBlob, Wire, lift, lift_outcome, metered
-
-RawEvent: TypeAlias = tuple[int, int, int, Any]
-"""An event as it stands on the tape: kind number, nanoseconds since the event before, lane number, lowered body."""
 
 
 class Reader:
@@ -50,24 +45,27 @@ class Reader:
         total: how many events there are.
         damage: what is wrong as far as was seen; grows while reading with ``salvage``.
         events_digest, tape_digest: identity of the events, and of the whole tape; None when incomplete.
-        tail: events after the last seal; none on a complete tape.
+        tail: events behind the last seal; none on a complete tape.
     """
 
-    def __init__(self, source: Source, header: Header, index: Index, *, complete: bool) -> None:
+    def __init__(self, source: Source, located: Located) -> None:
         self.path, self.size, self._source = source.path, source.size, source
-        self.digest_name, self._header, self._index = header.digest_name, header, index
-        self.complete = complete
-        self.kinds: dict[int, KindRow] = _Rows({row.number: row for row in index.rows})
-        self.tail: tuple[RawEvent, ...] = ()
-        self.damage: list[Finding] = []
-        self.events_digest = index.events_digest if complete else None
-        self.tape_digest = index.tape_digest if complete else None
-        self._verifies = header.digest_name == DIGEST_NAME
+        self._header, self._index = located.header, located.index
+        self.digest_name, self.complete = located.header.digest_name, located.complete
+        self.kinds: dict[int, KindRow] = _Rows({row.number: row for row in self._index.rows})
+        self.tail, self.damage = located.tail, located.findings
+        self.events_digest = self._index.events_digest if self.complete else None
+        self.tape_digest = self._index.tape_digest if self.complete else None
+        self._verifies = located.header.verifies
         self._last_blob = 0
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str]) -> Self:
-        """Open a tape.
+    def open(cls, path: str | os.PathLike[str], *, salvage: bool = False) -> Self:
+        """Open a tape; one whose recording never finished, or whose index is damaged, is walked over first.
+
+        Args:
+            path: the file.
+            salvage: read on although the header is damaged, and do without what it said.
 
         Raises:
             TapeNotFoundError: there is no such file.
@@ -77,18 +75,10 @@ class Reader:
         """
         source = Source.open(path)
         try:
-            return cls._open(source)
+            return cls(source, locate(source, salvage=salvage))
         except BaseException:
             source.close()
             raise
-
-    @classmethod
-    def _open(cls, source: Source) -> Self:
-        header = _read_header(source)
-        index = _read_index(source, header)
-        if index is None:
-            raise source.damaged("it does not end with an index", source.size)
-        return cls(source, header, index, complete=True)
 
     def __enter__(self) -> Self:
         return self
@@ -161,7 +151,7 @@ class Reader:
         try:
             if self._verifies:
                 _verify(data, size, count)
-            return _decode_events(data[:size], count)
+            return decode_events(data[:size], count)
         except MalformedError as error:
             raise self._source.damaged(f"in a segment of {count} events, {error}", offset) from error
 
@@ -183,16 +173,13 @@ class Reader:
         sealed = (self.segment(i) for i, bits in enumerate(self._index.bitmaps) if bits & 1 << LANE_START[0])
         for kind, _, lane, body in chain(chain.from_iterable(sealed), self.tail):
             if kind == LANE_START[0]:
-                names.setdefault(lane, self.lane_start(body)[0])
+                names.setdefault(lane, body[0])
         return names
 
     def lane_start(self, body: Wire) -> tuple[str, int | None]:
-        """Lift the body of a lane start: the name of the lane, and the number of the lane that started it, if any."""
-        name, parent = self._fields(body, 2)
-        lifted = lift(name, self.blob)
-        if type(lifted) is not str or not (parent is None or type(parent) is int):
-            raise self._damaged_event("a lane start is [name, number of the parent lane or null]")
-        return lifted, parent
+        """Return the name of a lane, and the number of the lane that started it, from the body of a lane start."""
+        name, parent = body  # the shape was proved when the segment was decoded
+        return name, parent
 
     def call_body(self, body: Wire, row: KindRow) -> tuple[Plain, int, Outcome]:
         """Lift the body of a crossing: the request, the nanoseconds it took, and the outcome.
@@ -232,7 +219,7 @@ class Reader:
         data = self._source.read(offset, size) if size <= self.size else b""
         if len(data) != size or (self._verifies and sha256(data) != digest):
             raise BlobDamagedError(
-                f"{self.path} is damaged at byte {offset}: expected {size} bytes with the digest {digest.hex()}, and found "
+                f"{self.path} is damaged at byte {offset}: expected {size} bytes with the digest {digest.hex()}; found "
                 f"others. `testbench check {self.path}` lists all damage."
             )
         return data
@@ -299,58 +286,9 @@ class _Rows(dict[int, KindRow]):
         )
 
 
-def _read_header(source: Source) -> Header:
-    start = source.read(0, 4096)
-    if not start.startswith(MAGIC[: len(start)]):
-        raise NotATapeError(
-            f"{source.path} is no tape: expected it to begin with {MAGIC.hex()}, not {start[:8].hex()}. Give the path "
-            "of a tape, or record one: `testbench record -o PATH -- CMD`."
-        )
-    try:
-        return read_header(start)
-    except MalformedError:
-        pass  # it may be longer than the first read
-    try:
-        return read_header(source.read(0, MAX_HEADER_SIZE))
-    except MalformedError as error:
-        raise source.damaged(str(error), 0) from error
-
-
-def _read_index(source: Source, header: Header) -> Index | None:
-    """Read the index of a complete tape; None when there is none that proves itself."""
-    try:
-        end = read_end(source.read(max(0, source.size - END_SIZE), END_SIZE))
-        if end.size > MAX_INDEX_SIZE or end.offset + end.size + END_SIZE != source.size:
-            raise MalformedError("the end item points elsewhere")
-        item = source.read(end.offset, end.size)
-        index = Index.parse(item)
-        start = source.read(0, header.size)
-        if header.digest_name == DIGEST_NAME and (
-            sha256(item) != end.digest or sha256(start, index.events_digest) != index.tape_digest
-        ):
-            raise MalformedError("the index does not have its digest")
-    except MalformedError:
-        return None
-    return index
-
-
 def _verify(data: bytes, size: int, count: int) -> None:
     """Prove the segment at the start of ``data`` by the seal behind it."""
     probe = make_seal(count, size, bytes(DIGEST_SIZE), b"")
     counts = encode(decode_first(data[size + len(probe) :]))
     if not data.startswith(make_seal(count, size, sha256(data[:size], counts), counts), size):
         raise MalformedError("the events do not have the digest that their seal gives")
-
-
-def _decode_events(data: bytes, count: int) -> tuple[RawEvent, ...]:
-    """Decode events; adding their numbers up proves that all of them are numbers, at a tenth of the price of asking."""
-    events = decode_sequence(data, count)
-    total = 0
-    try:
-        for kind, dt, lane, _ in events:
-            total += kind + dt + lane
-    except (TypeError, ValueError):
-        total = -1
-    if type(total) is not int or total < 0:
-        raise MalformedError("an event is not [kind, dt, lane, body]")
-    return events

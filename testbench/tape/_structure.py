@@ -35,15 +35,16 @@ BLOB_HEAD: Final = head(TAG, TAG_BLOB)
 SEAL_HEAD: Final = head(TAG, TAG_SEAL)
 INDEX_HEAD: Final = head(TAG, TAG_INDEX)
 EVENT_HEAD: Final = head(ARRAY, 4)
-MAGIC: Final = head(TAG, TAG_SELF_DESCRIBED) + head(TAG, TAG_TAPE)
+TAPE_HEAD: Final = head(TAG, TAG_TAPE)
+MAGIC: Final = head(TAG, TAG_SELF_DESCRIBED) + TAPE_HEAD
 """The first eight bytes of every tape."""
 
 BLOB_HEAD_SIZE: Final = len(BLOB_HEAD) + 1 + 2 + DIGEST_SIZE
 """Bytes of a blob item before the head of its content."""
 
 _END: Final = struct.Struct(f"<QQ{DIGEST_SIZE}s")
-_END_HEAD: Final = head(TAG, TAG_END) + head(BYTES, _END.size)
-END_SIZE: Final = len(_END_HEAD) + _END.size
+END_HEAD: Final = head(TAG, TAG_END) + head(BYTES, _END.size)
+END_SIZE: Final = len(END_HEAD) + _END.size
 _DIGEST_HEAD: Final = head(BYTES, DIGEST_SIZE)
 
 
@@ -62,6 +63,11 @@ class Header:
     rows: tuple[KindRow, ...]
     meta: Any
     size: int
+
+    @property
+    def verifies(self) -> bool:
+        """Whether the digests of this tape can be checked."""
+        return self.digest_name == DIGEST_NAME
 
 
 @frozen(kw_only=True)
@@ -178,14 +184,14 @@ def read_seal(data: bytes) -> tuple[Seal, int]:
 
 def make_end(offset: int, index: bytes) -> bytes:
     """Encode the last item, always `END_SIZE` bytes."""
-    return _END_HEAD + _END.pack(offset, len(index), sha256(index))
+    return END_HEAD + _END.pack(offset, len(index), sha256(index))
 
 
 def read_end(data: bytes) -> End:
     """Read the last `END_SIZE` bytes of a file."""
-    if len(data) != END_SIZE or not data.startswith(_END_HEAD):
+    if len(data) != END_SIZE or not data.startswith(END_HEAD):
         raise MalformedError("there is no end item")
-    offset, size, digest = _END.unpack_from(data, len(_END_HEAD))
+    offset, size, digest = _END.unpack_from(data, len(END_HEAD))
     return End(offset=offset, size=size, digest=digest)
 
 
