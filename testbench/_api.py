@@ -6,7 +6,7 @@ import datetime
 import os
 import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -45,6 +45,10 @@ def _start_ns(start: int | datetime.datetime | str | None) -> int | None:
     return start
 
 
+def _optional_tuple(given: Iterable[str | Recorder] | None) -> tuple[str | Recorder, ...] | None:
+    return None if given is None else tuple(given)
+
+
 @attrs.frozen(kw_only=True)
 class Testbench:
     """How to record and replay: one frozen value behind the functions, the command line and test plugins.
@@ -64,9 +68,7 @@ class Testbench:
 
     __test__ = False
 
-    recorders: tuple[str | Recorder, ...] | None = attrs.field(
-        default=None, converter=lambda given: given if given is None else tuple(given)
-    )
+    recorders: tuple[str | Recorder, ...] | None = attrs.field(default=None, converter=_optional_tuple)
     clock: Literal["real", "paused"] = attrs.field(default="real")
     start: int | None = attrs.field(default=None, converter=_start_ns)
     env: tuple[str, ...] = attrs.field(default=(), converter=tuple)
@@ -253,9 +255,9 @@ def _check_versions(recorded: dict[str, Plain], recorders: list[Recorder], path:
         version = recorded.get(recorder.kind)
         if version is not None and version != recorder.version:
             raise TapeVersionError(
-                f"{path} was recorded by version {version} of the recorder {recorder.kind!r}, and this is version "
-                f"{recorder.version}, for which an event means something else; record the tape again, or replay it with "
-                "the release that made it"
+                f"{path} was recorded by version {version!r} of the recorder {recorder.kind!r}, and this is version "
+                f"{recorder.version}, for which an event means something else; record the tape again, or replay it "
+                "with the release that made it"
             )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import sysconfig
+from types import FrameType
 from typing import Final
 
 _OURS: Final = os.path.dirname(os.path.dirname(__file__)) + os.sep
@@ -16,7 +17,7 @@ def user_line() -> str:
 
     Code that has only library frames (a test runner's internals) is named by the innermost frame that is not ours.
     """
-    frame = sys._getframe(1)
+    frame: FrameType | None = sys._getframe(1)
     fallback = "unknown"
     while frame is not None:
         name = frame.f_code.co_filename
@@ -25,5 +26,5 @@ def user_line() -> str:
             if not name.startswith(_STDLIB) or f"{os.sep}site-packages{os.sep}" in name:
                 return line
             fallback = line if fallback == "unknown" else fallback
-        frame = frame.f_back  # type: ignore[assignment]  # the outermost frame has none
+        frame = frame.f_back
     return fallback

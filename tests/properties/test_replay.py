@@ -1,4 +1,4 @@
-"""The laws of exactness: for any program, replay gives what record gave, runs nothing, and re-records the same bytes."""
+"""The laws of exactness: replay gives what record gave, runs nothing, and re-records the same bytes."""
 
 from __future__ import annotations
 
@@ -31,18 +31,21 @@ ERRORS: dict[str, Exception] = {
 
 @boundary
 def ask(value: Any) -> Any:
+    """Give back what was asked."""
     EFFECTS.append("ask")
     return value
 
 
 @boundary
 def fail(name: str) -> None:
+    """Raise one of the known errors."""
     EFFECTS.append("fail")
     raise ERRORS[name]
 
 
 @boundary
 def roll(sides: int) -> int:
+    """Return what nobody can foresee."""
     EFFECTS.append("roll")
     return random.randrange(sides)
 

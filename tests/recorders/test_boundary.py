@@ -25,28 +25,33 @@ CALLS: list[Any] = []
 
 @boundary
 def price(item: str, amount: int = 1) -> float:
+    """Return a price."""
     CALLS.append(item)
     return len(item) * 1.25 * amount
 
 
 @boundary
 def fail(code: int) -> None:
+    """Raise an error with a state."""
     raise ShopError(code, hint="try later")
 
 
 @boundary
 def echo(value: Any) -> Any:
+    """Give back what was given."""
     CALLS.append("echo")
     return value
 
 
 @boundary(ignore=("session",), name="shop.fetch")
 def fetch(session: object, key: str) -> bytes:
+    """Fetch through a live object."""
     return key.encode() * 3
 
 
 @boundary(encode=lambda value: [value.numerator, value.denominator], decode=lambda pair: tuple(pair))
 def ratio(value: float) -> Any:
+    """Return an object that is no value."""
     import fractions
 
     return fractions.Fraction(value)

@@ -19,22 +19,26 @@ LOG: list[str] = []
 
 @boundary
 def ask(question: Any) -> Any:
+    """Give back what was asked."""
     LOG.append(f"ask {question}")
     return question
 
 
 @boundary
 def explode() -> None:
+    """Raise what is no outcome."""
     raise KeyboardInterrupt
 
 
 def events(path: Path) -> list[testbench.Event]:
+    """Return all events of a tape."""
     with testbench.open_tape(path) as tape:
         return list(tape)
 
 
 @pytest.fixture
 def tape(tmp_path: Path) -> Path:
+    """Give a path for a tape, and a clean log."""
     LOG.clear()
     return tmp_path / "run.tape"
 

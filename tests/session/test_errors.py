@@ -1,0 +1,90 @@
+"""Exceptions as outcomes: captured whole, rebuilt without running what raised them."""
+
+from __future__ import annotations
+
+import subprocess
+from typing import Any
+
+import pytest
+
+from testbench.errors import RecordingError, UnsupportedError
+from testbench.session._errors import capture, rebuild
+from testbench.tape import Raised
+
+
+class Custom(Exception):
+    """Takes other arguments than those it keeps."""
+
+    def __init__(self, number: int, *, reason: str) -> None:
+        super().__init__(f"{number}: {reason}")
+        self.number = number
+        self.reason = reason
+
+
+class CustomOS(OSError):
+    """An OSError whose constructor is the user's."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(5, "Input/output error", path)
+        self.extra = [path]
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ValueError(),
+        ValueError("a", 1, None),
+        KeyError("k"),
+        FileNotFoundError(2, "No such file or directory", "/x"),
+        PermissionError(13, "Permission denied", b"/bytes\xff"),
+        OSError(18, "Invalid cross-device link", "/a", None, "/b"),
+        BlockingIOError(11, "again", 3),
+        UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"),
+        UnicodeEncodeError("ascii", "\ud800", 0, 1, "ordinal not in range"),
+        StopIteration(7),
+        SystemExit(3),
+        ImportError("no", name="mod", path="/p"),
+        subprocess.CalledProcessError(3, ["git", "x"], b"out", b"err"),
+        subprocess.TimeoutExpired(["git"], 2.5, output=b"part"),
+        Custom(4, reason="four"),
+        CustomOS("/dev/x"),
+    ],
+    ids=lambda error: f"{type(error).__name__}",
+)
+def test_an_exception_is_rebuilt_with_type_args_text_and_attributes(error: BaseException) -> None:
+    """Nothing that a program can look at differs."""
+    again = rebuild(capture(error), (BaseException,))
+    assert type(again) is type(error)
+    assert again.args == error.args
+    assert str(again) == str(error)
+    assert vars(again) == vars(error)
+    for name in ("errno", "strerror", "filename", "filename2", "encoding", "object", "start", "end", "reason", "value"):
+        assert getattr(again, name, None) == getattr(error, name, None)
+    assert getattr(again, "name", None) == getattr(error, "name", None)
+
+
+def test_a_local_class_or_a_live_attribute_is_refused_while_recording() -> None:
+    """What could not be raised again is refused when it happens, not when it is replayed."""
+
+    class Local(Exception): ...
+
+    live = ValueError("x")
+    live.handle = object()  # type: ignore[attr-defined]  # that is what is refused
+    for error in (Local(), live, ValueError(object())):
+        with pytest.raises(RecordingError, match="module level"):
+            capture(error)
+
+
+def test_a_tape_cannot_name_a_class_that_is_no_outcome() -> None:
+    """A type is only looked up among the live exceptions that the recorder allows; nothing is imported or called."""
+    for name in ("os.system", "builtins.print", "builtins.KeyboardInterrupt", "nowhere.Error", "", "builtins"):
+        with pytest.raises(UnsupportedError):
+            rebuild(Raised(name, ["x"], {}), (Exception,))
+
+
+def test_attributes_from_a_tape_cannot_replace_what_python_owns() -> None:
+    """Dunder names end up in the exception's own dict, where they have no effect."""
+    state: dict[str, Any] = {"__class__": "builtins.dict", "__traceback__": "no"}
+    again = rebuild(Raised("builtins.ValueError", ["x"], state), (Exception,))
+    assert type(again) is ValueError
+    assert again.__traceback__ is None
