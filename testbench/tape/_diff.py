@@ -23,7 +23,8 @@ from testbench.tape._align import align
 from testbench.tape._codec import encode
 from testbench.tape._event import Event, KindRow, Outcome, Raised, Returned
 from testbench.tape._items import LANE_START
-from testbench.tape._reader import RawEvent, Reader
+from testbench.tape._raw import RawEvent
+from testbench.tape._reader import Reader
 from testbench.tape._structure import sha256
 from testbench.tape._text import line, short
 from testbench.tape._view import make_event
@@ -113,7 +114,7 @@ class _Side:
         for seq, raw in enumerate(self.reader.events()):
             self._at_ns += raw[1]
             if raw[0] == LANE_START[0]:
-                self._names[raw[2]] = self.reader.lane_start(raw[3])[0]
+                self._names[raw[2]] = raw[3][0]
             row = self.reader.kinds[raw[0]]
             if row.kind not in self._ignore and row.name not in self._ignore:
                 yield seq, raw

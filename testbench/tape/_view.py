@@ -139,7 +139,7 @@ class Tape:
                 return
             at_ns += raw[1]
             if raw[0] == LANE_START[0]:
-                names[raw[2]] = self._reader.lane_start(raw[3])[0]
+                names[raw[2]] = raw[3][0]
             if seq >= start and (kinds is None or raw[0] in kinds) and (lane is None or names.get(raw[2]) == lane):
                 yield make_event(self._reader, seq, at_ns, raw, names)
 
@@ -183,9 +183,9 @@ def parse_digest(digest: bytes | str) -> bytes:
 def _parts(reader: Reader, row: KindRow, body: Any, names: Mapping[int, str]) -> dict[str, Any]:
     """Lift the body of an event, by the shape that its kind row announces."""
     if row.number == LANE_START[0]:
-        name, parent = reader.lane_start(body)
+        name, parent = body
         return {"request": {"name": name, "parent": None if parent is None else names.get(parent)}}
     if row.fields == ("values",):
-        return {"values": reader.run_values(body)}
+        return {"values": list(reader.run_values(body))}
     request, took_ns, outcome = reader.call_body(body, row)
     return {"request": request, "took_ns": took_ns, "outcome": outcome}
