@@ -8,7 +8,7 @@ that interrupts ``next_run`` and reads a clock itself merely asks for a run of i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from itertools import chain, islice, starmap, tee
 from typing import Any, Final
@@ -80,3 +80,27 @@ class Gathering:
         self._slots.__setstate__(RUN_MAX)
         self._values.extend(self._kept)
         return self._values
+
+
+class Answers:
+    """The values of a run that is being replayed.
+
+    Args:
+        values: a list, or a typed array, whose items are made one by one as they are read.
+
+    Attributes:
+        reads: the iterator that gives them.
+    """
+
+    __slots__ = ("_values", "reads")
+
+    def __init__(self, values: Sequence[Plain]) -> None:
+        self._values = values
+        self.reads = iter(values)
+
+    def left(self) -> int:
+        """Return how many were not read."""
+        # An iterator over a list or an array tells its position when asked how to be copied, and no sequence once it
+        # is at its end; a length hint would do, but arrays have none.
+        state: Any = self.reads.__reduce__()
+        return len(self._values) - state[2] if len(state) == 3 else 0

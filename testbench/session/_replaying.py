@@ -13,7 +13,7 @@ from testbench.session._cursor import STRANGER, Cursor
 from testbench.session._errors import rebuild
 from testbench.session._lanes import Lane, Lanes
 from testbench.session._matching import exact
-from testbench.session._readers import Bind, serve
+from testbench.session._readers import Answers, Bind, serve
 from testbench.session._reporting import Reporter
 from testbench.session._rerecording import Rerecorder
 from testbench.tape import Raised, Reader, Writer, plain
@@ -40,7 +40,7 @@ class Replaying:
         self._failure: TestbenchError | None = None
         self._finished = False
         self._sources: list[tuple[str, Bind]] = []
-        self._values: Any = None  # iterator over the values of the open run
+        self._run = Answers(())  # the values of the open run
         self._open = ""  # the name of its source
         self.cursor = Cursor(reader, stall_s, lambda: self._failure)
         self._reporter = Reporter(reader, self.cursor, matchers)
@@ -136,8 +136,7 @@ class Replaying:
                 self._diverge("refused", f"{name} was read where no tape can answer", lane, name, None)
             self._begin_run(name, lane)
             self.cursor.advance()
-            values: Iterator[Plain] = self._values
-            return values
+            return self._run.reads
         except TestbenchError as error:
             self._stick(error)
             raise
@@ -150,19 +149,17 @@ class Replaying:
         if row.name != name or row.fields != ("values",):
             self._diverge("mismatch", f"the tape holds {row.name} here, the program read {name}", lane, name, None)
         values = self._reader.run_values(self.cursor.body)
-        self._values, self._open = iter(values), name
+        self._run, self._open = Answers(values), name
         self._rerecorder.run(row, self.cursor.current, values)
-
-    def _unread(self) -> int:
-        return 0 if self._values is None else int(self._values.__length_hint__())
 
     def _settle(self, lane: Lane, name: str, request: Plain) -> None:
         """Find that an open run was read to its end before its lane does anything else."""
-        if not self._unread() or not (self.lanes.single or lane.number == self.cursor.turn):
+        left = self._run.left()
+        if not left or not (self.lanes.single or lane.number == self.cursor.turn):
             return
         if self.lanes.single or name != self._open:
-            left = "one more read" if self._unread() == 1 else f"{self._unread()} more reads"
-            self._diverge("mismatch", f"the tape holds {left} of {self._open} before this", lane, name, request)
+            reads = "one more read" if left == 1 else f"{left} more reads"
+            self._diverge("mismatch", f"the tape holds {reads} of {self._open} before this", lane, name, request)
 
     def _parallel_reader(self, name: str) -> Callable[[], Plain]:
         """Return the reader for several lanes: the cursor stays at a run until its last value is taken."""
@@ -174,10 +171,10 @@ class Replaying:
             lane.depth = 1
             try:
                 self._arrive(lane.number, lane, name, None)
-                if not self._unread():
+                if not self._run.left():
                     self._begin_run(name, lane)
-                value: Plain = next(self._values)
-                if not self._unread():
+                value = next(self._run.reads)
+                if not self._run.left():
                     self.cursor.advance()
                 return value
             except TestbenchError as error:
@@ -190,7 +187,7 @@ class Replaying:
 
     def _go_parallel(self) -> None:
         self._settle(self.lanes.main, "lane.start", None)
-        self._values = None
+        self._run = Answers(())
         for source in self._sources:
             self._bind(*source)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from testbench.protocol import Plain
@@ -24,11 +25,11 @@ class Rerecorder:
             number = self._writer.kind(row.name, row.fields)
             self._writer.event([number, raw[1], raw[2], self._writer.call_body([*values, took_ns], outcome)])
 
-    def run(self, row: KindRow, raw: tuple[Any, ...], values: list[Any]) -> None:
+    def run(self, row: KindRow, raw: tuple[Any, ...], values: Sequence[Plain]) -> None:
         """Append a run."""
         if self._writer is not None:
             number = self._writer.kind(row.name, row.fields)
-            self._writer.event([number, raw[1], raw[2], self._writer.run_body(values)])
+            self._writer.event([number, raw[1], raw[2], self._writer.run_body(list(values))])
 
     def lane(self, raw: tuple[Any, ...]) -> None:
         """Append the start of a lane."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import accumulate, chain, islice
 from typing import Any, Self
@@ -197,7 +197,7 @@ class Reader:
         lifted = values[0] if names == ("",) else dict(zip(names, values, strict=True))
         return lifted, took_ns, lift_outcome(outcome, get_blob)
 
-    def run_values(self, body: Wire) -> list[Plain]:
+    def run_values(self, body: Wire) -> Sequence[Plain]:
         """Lift the values of a run; raises as `call_body` does."""
         get_blob = metered(self.blob)
         return unpack_run(self._unspill(body, get_blob), get_blob)

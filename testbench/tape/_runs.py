@@ -6,6 +6,9 @@ Floats and 64-bit integers become typed arrays (RFC 8746 section 2.1), eight byt
 from __future__ import annotations
 
 import struct
+import sys
+from array import array
+from collections.abc import Sequence
 from operator import countOf
 from typing import Any, Final
 
@@ -35,8 +38,8 @@ def pack_run(values: list[Any], put_blob: PutBlob) -> Wire:
     return [lower(value, put_blob) for value in values]
 
 
-def unpack_run(body: Wire, get_blob: GetBlob) -> list[Plain]:
-    """Lift the values of a run.
+def unpack_run(body: Wire, get_blob: GetBlob) -> Sequence[Plain]:
+    """Lift the values of a run; those of a typed array are made when they are looked at.
 
     Raises:
         TapeDamagedError: no writer packs a run like this.
@@ -48,4 +51,7 @@ def unpack_run(body: Wire, get_blob: GetBlob) -> list[Plain]:
             "damaged event: expected a run, which is a typed array of eight-byte numbers or an array of values; the "
             "tape holds something else. Run `testbench check` on the tape."
         )
-    return list(struct.unpack(f"<{len(body.value) // 8}{_CODES[body.tag]}", body.value))
+    numbers: array[Any] = array(_CODES[body.tag], body.value)
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers
