@@ -19,8 +19,8 @@ from testbench.recorders._virtual import VirtualClock
 _Read = Callable[[], int]
 
 _ORIGIN: Final = datetime(1, 1, 1)
-_SECOND: Final = 1_000_000
-_DAY: Final = 86_400 * _SECOND
+_ORIGIN_UTC: Final = datetime(1, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
 
 _UTCNOW_IS_DEPRECATED: Final = (
     "datetime.datetime.utcnow() is deprecated and scheduled for removal in a future version. "
@@ -48,24 +48,19 @@ class _Face:
 def install_dates(call: Call, stack: ExitStack, virtual: VirtualClock | None) -> None:
     """Send both methods through ``call`` until the stack unwinds.
 
-    Sources: ``datetime_now``, the local time as `packed` gives it; ``datetime_utcnow``, microseconds since
-    0001-01-01T00:00:00 in UTC, which also serves ``now(tz)``: the time zone's own ``fromutc`` runs live.
+    Sources: ``datetime_now``, microseconds of local time since 0001-01-01T00:00:00, shifted left by one bit, plus the
+    fold (1 in the second of two hours that the clock shows alike); ``datetime_utcnow``, microseconds of UTC since then,
+    which also serves ``now(tz)``: the time zone's own ``fromutc`` runs live.
     """
     now, utcnow = TypeSlot(datetime, "now"), TypeSlot(datetime, "utcnow")
     idle = now.original.__get__(None, datetime)
     world = idle if virtual is None else _still(virtual)
-    local = _Face(call, stack, "datetime_now", lambda: packed(world()), lambda: packed(idle()))
-    utc = _Face(call, stack, "datetime_utcnow", lambda: packed(world(UTC)) >> 1, lambda: packed(idle(UTC)) >> 1)
+    local = _Face(call, stack, "datetime_now", _local(world), _local(idle))
+    utc = _Face(call, stack, "datetime_utcnow", _utc(world), _utc(idle))
     stack.callback(now.restore)
     now.to(classmethod(_now(now.original, local, utc)))
     stack.callback(utcnow.restore)
     utcnow.to(classmethod(_utcnow(utcnow.original, utc)))
-
-
-def packed(moment: datetime) -> int:
-    """Return microseconds since 0001-01-01T00:00:00 of the fields as they stand, shifted left by one, plus the fold."""
-    since = moment.replace(tzinfo=None) - _ORIGIN
-    return (since.days * _DAY + since.seconds * _SECOND + since.microseconds) << 1 | moment.fold
 
 
 def _still(virtual: VirtualClock) -> Callable[..., datetime]:
@@ -77,10 +72,33 @@ def _still(virtual: VirtualClock) -> Callable[..., datetime]:
     return now
 
 
+def _local(world: Callable[[], datetime]) -> _Read:
+    """Return an effect that gives a naive moment as microseconds from `_ORIGIN`, shifted left by one, plus its fold."""
+
+    def effect() -> int:
+        moment = world()
+        since = moment - _ORIGIN
+        return ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) << 1 | moment.fold
+
+    return effect
+
+
+def _utc(world: Callable[[tzinfo], datetime]) -> _Read:
+    """Return an effect that gives a moment as microseconds from `_ORIGIN_UTC`."""
+
+    def effect() -> int:
+        since = world(UTC) - _ORIGIN_UTC
+        return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+    return effect
+
+
 def _now(original: Any, local: _Face, utc: _Face) -> Callable[..., Any]:
     def now(cls: type[datetime], tz: Any = None) -> Any:
         if tz is None:
             value = local.read()
+            if cls is datetime and not value & 1:  # nearly always, hence without a further call
+                return _ORIGIN + _MICROSECOND * (value >> 1)
             return _built(cls, value >> 1, None, value & 1)
         if not isinstance(tz, tzinfo):
             return original.__get__(None, cls)(tz)  # it raises the usual TypeError
@@ -111,9 +129,7 @@ def _built(cls: type[datetime], microseconds: int, zone: tzinfo | None, fold: in
     A subclass is called with eight positional arguments. Only where C sets the fold behind its back (one hour a year)
     is there a difference: the subclass is called once more, by ``replace``.
     """
-    plain = _ORIGIN + timedelta(0, 0, microseconds)
-    if cls is datetime and zone is None and not fold:
-        return plain
+    plain = _ORIGIN + _MICROSECOND * microseconds
     fields = (plain.year, plain.month, plain.day, plain.hour, plain.minute, plain.second, plain.microsecond)
     made = cls(*fields, zone)
     return made.replace(fold=1) if fold else made

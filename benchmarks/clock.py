@@ -1,0 +1,140 @@
+"""What a read of the clock costs: plain, recorded, replayed, and under the tools that freeze time.
+
+All cases take turns in each round, so that a slow moment of the machine hits all alike; the best round of each counts.
+The two floors show what a redirected function costs at least: with the smallest Python closure that keeps what it
+reads, and with a C iterator.
+"""
+
+from __future__ import annotations
+
+import datetime
+import itertools
+import tempfile
+import time
+import timeit
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from pathlib import Path
+
+import freezegun
+import time_machine
+from _table import at_most, beside
+
+import testbench
+from testbench.inplace import Redirect
+from testbench.inplace.real import perf_counter_ns
+
+ROUNDS = 15
+READS = 50_000
+GOALS = {"recorded": 4.0, "replayed": 1.0}
+START = datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC)
+
+LookUp = Callable[[], Callable[[], object]]
+"""Finds the function as a program finds it at this moment: freezegun puts another object there."""
+
+
+def read(look_up: LookUp, number: int) -> float:
+    """Call the function in a loop; nanoseconds a call, the loop included."""
+    return timeit.timeit("read()", globals={"read": look_up()}, number=number, timer=perf_counter_ns) / number
+
+
+@contextmanager
+def floor_of_recording() -> Iterator[None]:
+    """Redirect ``time.time`` to the smallest closure that keeps what it reads."""
+    redirect, kept = Redirect(time.time), []
+    original, append = redirect.original, kept.append
+
+    def closure() -> object:
+        value = original()
+        append(value)
+        return value
+
+    redirect.to(closure)
+    try:
+        yield
+    finally:
+        redirect.restore()
+
+
+@contextmanager
+def floor_of_replaying() -> Iterator[None]:
+    """Redirect ``time.time`` to an iterator over floats."""
+    redirect = Redirect(time.time)
+    redirect.to(itertools.chain([0.5] * 10_000_000, itertools.repeat(0.5)).__next__)
+    try:
+        yield
+    finally:
+        redirect.restore()
+
+
+class Bench:
+    """Keeps the best time of each case.
+
+    Args:
+        tape: where to record to; it is written anew in each round.
+    """
+
+    def __init__(self, tape: Path) -> None:
+        self._tape = tape
+        self.best: dict[str, float] = {}
+
+    def case(self, name: str, look_up: LookUp, number: int) -> None:
+        """Measure one case once."""
+        with self._around(name):
+            self.best[name] = min(read(look_up, number), self.best.get(name, float("inf")))
+
+    def _around(self, name: str) -> AbstractContextManager[object]:
+        around: dict[str, Callable[[], AbstractContextManager[object]]] = {
+            "plain": nullcontext,
+            "recorded": lambda: testbench.record(self._tape, recorders=["clock"]),
+            "replayed": lambda: testbench.replay(self._tape),
+            "floor of recording": floor_of_recording,
+            "floor of replaying": floor_of_replaying,
+            "time-machine, frozen": lambda: time_machine.travel(START, tick=False),
+            "time-machine, ticking": lambda: time_machine.travel(START, tick=True),
+            "freezegun, frozen": lambda: freezegun.freeze_time(START),
+            "freezegun, ticking": lambda: freezegun.freeze_time(START, tick=True),
+        }
+        return around[name]()
+
+
+FUNCTIONS = {
+    "time.time()": (lambda: time.time, True),
+    "datetime.now()": (lambda: datetime.datetime.now, False),
+}
+OTHERS = ("time-machine, frozen", "time-machine, ticking", "freezegun, frozen", "freezegun, ticking")
+
+
+def measure(look_up: LookUp, with_floors: bool) -> dict[str, float]:
+    """Return the best nanoseconds a call of each case."""
+    ours = ("plain", "recorded", "replayed", *(("floor of recording", "floor of replaying") if with_floors else ()))
+    with tempfile.TemporaryDirectory() as folder:
+        bench = Bench(Path(folder) / "clock.tape")
+        for _ in range(ROUNDS):
+            for name in ours:
+                bench.case(name, look_up, READS)
+            for name in OTHERS:
+                bench.case(name, look_up, READS // 20)
+    return bench.best
+
+
+def report(function: str, best: dict[str, float]) -> None:
+    """Print a line a case: how many times plain it is."""
+    plain = best.pop("plain")
+    beside(f"{function}, plain", plain, " ns")
+    for name, ns in best.items():
+        line = f"{function}, {name}, times plain"
+        if name in GOALS:
+            at_most(line, ns / plain, GOALS[name])
+        else:
+            beside(line, ns / plain)
+
+
+def main() -> None:
+    """Measure and print."""
+    for function, (look_up, with_floors) in FUNCTIONS.items():
+        report(function, measure(look_up, with_floors))
+
+
+if __name__ == "__main__":
+    main()
