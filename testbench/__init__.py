@@ -1,36 +1,42 @@
 """Record everything a program takes from the world, once, and replay it exactly.
 
-The layers, from the top: `_api` puts together `session` (the modes) and `recorders` (the kinds), which never see each
+The layers, from the top: `_api` puts together `sessions` (the modes) and `recorders` (the kinds), which never see each
 other; both meet at `protocol`, the waist. Below are `tape` (bytes in order), `inplace` (how functions are redirected)
 and `errors`. Around them stand the surfaces: `cli`, `harness`.
+
+Names are loaded when they are first used, so that importing the package costs next to nothing.
 """
 
-from testbench._api import Testbench, open_tape, record, replay, session
-from testbench.errors import (
-    BlobDamagedError,
-    BlobMissingError,
-    DivergenceError,
-    ExhaustedError,
-    LeftoverError,
-    MismatchError,
-    NotATapeError,
-    RecordingError,
-    RefusedError,
-    StallError,
-    TapeBusyError,
-    TapeDamagedError,
-    TapeError,
-    TapeIncompleteError,
-    TapeNotFoundError,
-    TapeVersionError,
-    TapeWriteError,
-    TestbenchError,
-    UnsupportedError,
-    UsageError,
-)
-from testbench.recorders import boundary
-from testbench.session import Divergence, Leak, LeakWarning, Session
-from testbench.tape import Event, Finding, Raised, Returned, Tape, check, diff, recover
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from testbench._api import Testbench, open_tape, record, replay, session
+    from testbench.errors import (
+        BlobDamagedError,
+        BlobMissingError,
+        DivergenceError,
+        ExhaustedError,
+        LeftoverError,
+        MismatchError,
+        NotATapeError,
+        RecordingError,
+        RefusedError,
+        StallError,
+        TapeBusyError,
+        TapeDamagedError,
+        TapeError,
+        TapeIncompleteError,
+        TapeNotFoundError,
+        TapeVersionError,
+        TapeWriteError,
+        TestbenchError,
+        UnsupportedError,
+        UsageError,
+    )
+    from testbench.recorders import boundary
+    from testbench.sessions import Divergence, Leak, LeakWarning, Session
+    from testbench.tape import Event, Finding, Raised, Returned, Tape, check, diff, recover
 
 __all__ = [
     "BlobDamagedError",
@@ -72,3 +78,20 @@ __all__ = [
     "replay",
     "session",
 ]
+
+_HOMES = {
+    "testbench._api": ("Testbench", "open_tape", "record", "replay", "session"),
+    "testbench.recorders": ("boundary",),
+    "testbench.sessions": ("Divergence", "Leak", "LeakWarning", "Session"),
+    "testbench.tape": ("Event", "Finding", "Raised", "Returned", "Tape", "check", "diff", "recover"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name from its home (PEP 562)."""
+    if name not in __all__:
+        raise AttributeError(f"module 'testbench' has no attribute {name!r}")
+    home = next((home for home, names in _HOMES.items() if name in names), "testbench.errors")
+    value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value

@@ -17,7 +17,7 @@ from testbench.inplace import check_supported
 from testbench.inplace.real import monotonic_ns
 from testbench.protocol import Matcher, Plain, Recorder
 from testbench.recorders import BUILTIN, Settings, VirtualClock
-from testbench.session import Recording, Replaying, Run, Session
+from testbench.sessions import Recording, Replaying, Run, Session
 from testbench.tape import Reader, Tape, TapeFile, Writer
 
 Mode = Literal["record", "replay", "once", "off"]

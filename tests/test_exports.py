@@ -31,7 +31,7 @@ def imported(path: Path) -> set[str]:
 
 def test_there_are_doorways() -> None:
     """The root and every layer with a public face say what that is."""
-    assert {"testbench", "testbench.inplace", "testbench.recorders", "testbench.session", "testbench.tape"} <= set(
+    assert {"testbench", "testbench.inplace", "testbench.recorders", "testbench.sessions", "testbench.tape"} <= set(
         DOORWAYS
     )
 

@@ -20,14 +20,14 @@ BELOW = {
     "inplace": {"errors"},
     "values": {"errors", "protocol"},
     "tape": {"errors", "protocol", "inplace"},
-    "session": {"errors", "protocol", "inplace", "values", "tape"},
+    "sessions": {"errors", "protocol", "inplace", "values", "tape"},
     "recorders": {"errors", "protocol", "inplace", "values"},
-    "_api": {"errors", "protocol", "inplace", "values", "tape", "session", "recorders"},
+    "_api": {"errors", "protocol", "inplace", "values", "tape", "sessions", "recorders"},
     "testing": {"errors", "protocol", "inplace", "values", "tape", "_api"},
     "harness": {"errors", "protocol", "inplace", "values", "tape", "_api"},
     "cli": {"errors", "protocol", "tape", "_api", "harness"},  # the command line also shows what harness offers
     "__main__": {"cli"},
-    "__init__": {"errors", "protocol", "tape", "session", "recorders", "_api"},  # a list of names, no logic
+    "__init__": {"errors", "protocol", "tape", "sessions", "recorders", "_api"},  # a list of names, no logic
 }
 
 HOME = {"cbor2": {"tape/_codec.py"}, "pytest": set(), "hypothesis": set()}

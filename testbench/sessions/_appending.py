@@ -9,7 +9,7 @@ import attrs
 
 from testbench.inplace.real import allocate_lock
 from testbench.protocol import Plain
-from testbench.session._readers import Gathering
+from testbench.sessions._readers import Gathering
 from testbench.tape import Outcome, Writer
 
 _LANE_START: Final = 0

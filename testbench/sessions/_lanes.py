@@ -16,7 +16,7 @@ import attrs
 
 from testbench.inplace import Redirect
 from testbench.inplace.real import get_ident
-from testbench.session._flusher import OWN_THREADS
+from testbench.sessions._flusher import OWN_THREADS
 
 _STARTERS = ("start_new_thread", "start_joinable_thread")  # the second since CPython 3.13
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from testbench.errors import RecordingError, UnsupportedError
-from testbench.session._errors import capture, rebuild
+from testbench.sessions._errors import capture, rebuild
 from testbench.tape import Raised
 
 

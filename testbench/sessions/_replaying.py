@@ -9,13 +9,13 @@ import attrs
 
 from testbench.errors import TestbenchError, UsageError
 from testbench.protocol import Effect, Matcher, Plain
-from testbench.session._cursor import STRANGER, Cursor
-from testbench.session._errors import rebuild
-from testbench.session._lanes import Lane, Lanes
-from testbench.session._matching import exact
-from testbench.session._readers import Answers, Bind, serve
-from testbench.session._reporting import Reporter
-from testbench.session._rerecording import Rerecorder
+from testbench.sessions._cursor import STRANGER, Cursor
+from testbench.sessions._errors import rebuild
+from testbench.sessions._lanes import Lane, Lanes
+from testbench.sessions._matching import exact
+from testbench.sessions._readers import Answers, Bind, serve
+from testbench.sessions._reporting import Reporter
+from testbench.sessions._rerecording import Rerecorder
 from testbench.tape import Raised, Reader, Writer, plain
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import attrs
 
 from testbench.protocol import Plain
-from testbench.session._where import user_line
+from testbench.sessions._where import user_line
 
 
 @attrs.frozen

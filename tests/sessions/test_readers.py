@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import testbench
-from testbench.session._readers import RUN_MAX, Gathering, serve
+from testbench.sessions._readers import RUN_MAX, Gathering, serve
 
 
 def test_a_run_keeps_what_it_reads_and_can_be_looked_at_before_it_ends() -> None:

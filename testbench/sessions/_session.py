@@ -13,10 +13,10 @@ import attrs
 
 from testbench.errors import DivergenceError, LeftoverError, RecordingError, TestbenchError, UsageError
 from testbench.protocol import Recorder
-from testbench.session._flusher import Flusher
-from testbench.session._leaks import Leak
-from testbench.session._recording import Recording
-from testbench.session._replaying import Replaying
+from testbench.sessions._flusher import Flusher
+from testbench.sessions._leaks import Leak
+from testbench.sessions._recording import Recording
+from testbench.sessions._replaying import Replaying
 
 _ACTIVE: list[Session] = []
 """The open sessions of this process, innermost last."""

@@ -9,11 +9,11 @@ import attrs
 
 from testbench.errors import RecordingError, TapeWriteError, TestbenchError
 from testbench.protocol import Effect, Plain
-from testbench.session._appending import Appender
-from testbench.session._errors import capture
-from testbench.session._lanes import Lane, Lanes
-from testbench.session._leaks import Leaks
-from testbench.session._readers import Bind, Gathering, serve
+from testbench.sessions._appending import Appender
+from testbench.sessions._errors import capture
+from testbench.sessions._lanes import Lane, Lanes
+from testbench.sessions._leaks import Leaks
+from testbench.sessions._readers import Bind, Gathering, serve
 from testbench.tape import Outcome, Returned, Writer, plain
 
 _FLUSH_AGE_NS: Final = 100_000_000

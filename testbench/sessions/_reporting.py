@@ -15,10 +15,10 @@ from testbench.errors import (
     TapeError,
 )
 from testbench.protocol import Matcher, Plain
-from testbench.session._cursor import Cursor
-from testbench.session._divergence import Divergence
-from testbench.session._matching import differences, exact
-from testbench.session._where import user_line
+from testbench.sessions._cursor import Cursor
+from testbench.sessions._divergence import Divergence
+from testbench.sessions._matching import differences, exact
+from testbench.sessions._where import user_line
 from testbench.tape import Event, Reader
 from testbench.tape._view import make_event
 
