@@ -20,6 +20,7 @@ from time import time as early_time
 
 import pytest
 
+import testbench
 from testbench.errors import UsageError
 from testbench.recorders._virtual import VirtualClock
 from testbench.recorders.clock import FACES, Clock
@@ -126,6 +127,26 @@ def test_every_reader_is_reached(program, virtual, recorded, replayed, places):
     again = replayed(program, events)
     assert (again, type(again), repr(again)) == (seen, type(seen), repr(seen))
     assert places() == before
+
+
+@pytest.mark.parametrize("program", READERS.values(), ids=READERS.keys())
+def test_every_reader_on_a_tape(program, tmp_path):
+    """Each way to ask for the time gives the same value again from a tape."""
+    with testbench.record(tmp_path / "clock.tape", recorders=["clock"]):
+        seen = program()
+    with testbench.replay(tmp_path / "clock.tape"):
+        again = program()
+    assert (again, type(again), repr(again)) == (seen, type(seen), repr(seen))
+
+
+def test_two_recordings_on_a_still_clock_are_the_same_bytes(tmp_path):
+    """Where only the clock differs from run to run and it stands still, so do the tapes."""
+    for name in ("first", "second"):
+        with testbench.record(tmp_path / name, recorders=["clock"], clock="paused", start="2001-02-03T04:05:06Z"):
+            for program in READERS.values():
+                program()
+                time.sleep(0.25)
+    assert (tmp_path / "first").read_bytes() == (tmp_path / "second").read_bytes()
 
 
 def test_the_events_of_each_face(recorded):
