@@ -1,0 +1,147 @@
+"""One recorded child: the two halves of its Popen, its name, and what has been heard of it."""
+
+from __future__ import annotations
+
+import subprocess
+import weakref
+from typing import Any, cast
+
+import attrs
+
+from testbench.errors import UnsupportedError
+from testbench.protocol import Plain
+from testbench.recorders._process_outputs import Outputs
+from testbench.recorders._process_world import STREAMS
+
+Outcome = dict[str, Any]
+
+
+@attrs.define(eq=False)
+class Name:
+    """Who a child is, for as long as the session lasts; requests and pids lead here.
+
+    Attributes:
+        number: it is the so-manieth recorded child that its thread started, from 1.
+        spawner: stands for that thread.
+        pid: the pid that the program was told.
+        real_pid: the pid that the operating system knows, 0 if there is no process: set by the effect that started it.
+        taped: its spawn is an event; False for a child of somebody else's effect.
+        child: the child itself while its Popen lives.
+    """
+
+    number: int = 0
+    spawner: object = None
+    pid: int = 0
+    real_pid: int = 0
+    taped: bool = False
+    child: weakref.ref[Child] | None = None
+
+    def check_real(self) -> None:
+        """Be called by every effect that is about to touch the child.
+
+        Raises:
+            UnsupportedError: there is no process, because its spawn was answered from a tape.
+        """
+        if not self.real_pid:
+            raise UnsupportedError(
+                f"child {self.number} (pid {self.pid}) was replayed, so there is no process to go on with; record the "
+                "tape again from the beginning, or wait for the child before the session ends"
+            )
+
+
+@attrs.define(eq=False)
+class Child:
+    """A child of the program.
+
+    Attributes:
+        face: the program's Popen.
+        world: the world's half; see `testbench.recorders._process_world`.
+        name: who it is.
+        outputs: open files that it shares with the program.
+        pipes: our raw streams under those of the face, by name; fixed when it started.
+        heard: per pipe, all that ``communicate`` has brought so far.
+    """
+
+    face: weakref.ref[Any]
+    world: Any
+    name: Name
+    outputs: Outputs
+    pipes: dict[str, Any]
+    heard: dict[str, list[bytes]] = attrs.Factory(dict)
+
+    # Effects: what is done to the real process. Each returns an outcome.
+
+    def converse(self, data: bytes | None, timeout: float | None) -> Outcome:
+        """Send, receive and wait, as ``Popen.communicate`` does."""
+        self.name.check_real()
+        try:
+            out, err = self.world.communicate(data or None, timeout)
+        except subprocess.TimeoutExpired as error:
+            return self._expired(error, timeout)
+        fresh = {"stdout": self._fresh("stdout", out), "stderr": self._fresh("stderr", err)}
+        return {
+            **fresh,
+            "returncode": self.world.returncode,
+            "timeout": False,
+            **self._left_open(),
+            **self.outputs.take(),
+        }
+
+    def wait(self, timeout: float | None) -> Outcome:
+        """Wait for the end, as ``Popen.wait`` does."""
+        self.name.check_real()
+        expired = False
+        try:
+            self.world.wait(timeout)
+        except subprocess.TimeoutExpired:
+            expired = True
+        return {"returncode": self.world.returncode, "timeout": expired, **self.outputs.take()}
+
+    def poll(self) -> Outcome:
+        """Look whether it has ended, as ``Popen.poll`` does."""
+        self.name.check_real()
+        self.world._internal_poll()
+        return {"returncode": self.world.returncode, **self.outputs.take()}
+
+    def signal(self, number: int) -> Outcome:
+        """Send a signal unless it has ended, as ``Popen.send_signal`` does."""
+        self.name.check_real()
+        self.world.send_signal(number)
+        return {"returncode": self.world.returncode, **self.outputs.take()}
+
+    def _expired(self, error: subprocess.TimeoutExpired, timeout: float | None) -> Outcome:
+        out, err = cast("bytes | None", error.output), error.stderr
+        fresh = {"stdout": self._fresh("stdout", out), "stderr": self._fresh("stderr", err)}
+        # When all pipes are at their end and only the process goes on, CPython raises with the time that was left and
+        # without the output.
+        left = {} if error.timeout is timeout else {"after_s": float(error.timeout)}
+        return {**fresh, "returncode": None, "timeout": True, **left, **self._left_open(), **self.outputs.take()}
+
+    def _fresh(self, name: str, total: bytes | None) -> bytes | None:
+        """Return what is new in ``total``: CPython gives everything since the first call each time."""
+        known = sum(map(len, self.heard.get(name, ())))
+        return total[known:] if total and known else total
+
+    def _left_open(self) -> Outcome:
+        still = [name for name in STREAMS if name in self.pipes and not getattr(self.world, name).closed]
+        return {"open": cast("Plain", still)} if still else {}
+
+    # What both kinds of children do with an outcome.
+
+    def hear(self, outcome: Outcome) -> None:
+        """Take over what an outcome of ``communicate`` brought through the pipes."""
+        for name in ("stdout", "stderr"):
+            if name in self.pipes and outcome.get(name) is not None:
+                self.heard.setdefault(name, []).append(outcome[name])
+
+    def total(self, name: str) -> bytes | None:
+        """Return all that ``communicate`` has brought through one pipe so far; None if it has not read there at all."""
+        parts = self.heard.get(name)
+        return None if parts is None else b"".join(parts) if len(parts) != 1 else parts[0]
+
+    def observed(self, outcome: Outcome) -> None:
+        """Let an outcome show in the files that the child shares with the program."""
+        if not self.name.real_pid:
+            self.outputs.give({name: outcome.get(name) for name in STREAMS if name not in self.pipes})
+        if outcome.get("returncode") is not None:
+            self.outputs.close()

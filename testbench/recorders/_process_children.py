@@ -1,0 +1,164 @@
+"""All children of one session: their numbers, their pids, and the way every crossing about them takes."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, cast
+
+from testbench.errors import UnsupportedError
+from testbench.protocol import Call, Plain
+from testbench.recorders._process_child import Child, Name, Outcome
+
+FIRST_VIRTUAL_PID: Final = 5_000_000
+"""Linux gives no pid above 4194304 (PID_MAX_LIMIT), so these never mean a real process."""
+
+
+class _Thread(threading.local):
+    """What is known of the running thread: whether it is inside an effect of ours, and how many children it started."""
+
+    depth = 0
+
+    def __init__(self) -> None:
+        self.key = object()
+        self.started = 0
+
+
+class Children:
+    """The children of one session.
+
+    Args:
+        call: the waist.
+        virtual_pids: tell the program pids that repeat from run to run.
+    """
+
+    def __init__(self, call: Call, *, virtual_pids: bool) -> None:
+        self._call = call
+        self._virtual = itertools.count(FIRST_VIRTUAL_PID) if virtual_pids else None
+        self._thread = _Thread()
+        self._by_pid: dict[int, Name] = {}
+        self._by_real_pid: dict[int, Name] = {}
+        self._living: weakref.WeakSet[Child] = weakref.WeakSet()
+        self._pipes: weakref.WeakSet[Any] = weakref.WeakSet()
+        self.attribute: Final = f"_testbench_{id(self):x}"
+        self.over = False
+
+    # Crossings.
+
+    def cross(
+        self,
+        op: str,
+        request: Plain,
+        effect: Callable[[], Plain],
+        *,
+        raises: tuple[type[BaseException], ...] = (),
+    ) -> Outcome:
+        """Make one crossing; redirects of ours let everything through that the effect does."""
+        return cast(Outcome, self._call(op, request, lambda: self.straight(effect), raises=raises))
+
+    def leak(self, op: str, request: Plain, effect: Callable[[], Any]) -> Any:
+        """Report a crossing that cannot be recorded, and let it happen (on replay: refuse it)."""
+        return self._call.leak(op, request, lambda: self.straight(effect))
+
+    @property
+    def inside(self) -> bool:
+        """Whether the running thread is inside an effect of ours, so that nothing it does is a crossing."""
+        return self._thread.depth > 0
+
+    def straight(self, action: Callable[[], Any]) -> Any:
+        """Do something of which nothing is a crossing."""
+        with self._within():
+            return action()
+
+    @contextmanager
+    def _within(self) -> Iterator[None]:
+        self._thread.depth += 1
+        try:
+            yield
+        finally:
+            self._thread.depth -= 1
+
+    # Names.
+
+    def reference(self, name: Name) -> Plain:
+        """Return how requests of the running thread name a child.
+
+        By its number among the children of the thread, which repeats whatever other threads do meanwhile; a child of
+        another thread by its pid.
+        """
+        return name.number if name.spawner is self._thread.key else {"pid": name.pid}
+
+    def born(self, name: Name, pid: int, *, taped: bool) -> None:
+        """Give a child that has started its number and its pid."""
+        name.pid, name.taped, name.spawner = pid, taped, self._thread.key
+        if taped:
+            self._thread.started += 1
+            name.number = self._thread.started
+        self._by_pid[pid] = name
+        if name.real_pid:
+            self._by_real_pid[name.real_pid] = name
+
+    def told(self, real_pid: int) -> int:
+        """Return the pid that the program is told for a process that has just started."""
+        if self._virtual is None or real_pid >= FIRST_VIRTUAL_PID:
+            return real_pid  # an outer session has made one up already
+        return next(self._virtual)
+
+    def named(self, pid: object) -> Name | None:
+        """Return the child that the program knows by this pid."""
+        return self._by_pid.get(pid) if isinstance(pid, int) else None
+
+    def named_really(self, real_pid: int) -> Name | None:
+        """Return the child that the operating system knows by this pid."""
+        return self._by_real_pid.get(real_pid)
+
+    # Popen objects.
+
+    def add(self, face: Any, child: Child) -> None:
+        """Remember the child of a Popen."""
+        vars(face)[self.attribute] = child
+        child.name.child = weakref.ref(child)
+        self._living.add(child)
+
+    def of(self, face: Any) -> Child | None:
+        """Return the child of a Popen, None if it is none of this session's."""
+        return cast("Child | None", vars(face).get(self.attribute))
+
+    def pipe_named(self, fd: int) -> Plain:
+        """Return how requests name the pipe of a child that has this descriptor here; None if there is none."""
+        for child in list(self._living):
+            for stream, pipe in child.pipes.items():
+                if not pipe.closed and pipe.name == fd:
+                    return {"child": self.reference(child.name), "stream": stream}
+        return None
+
+    def hand_over(self) -> None:
+        """Give children that still live to CPython's own code, because the session is over."""
+        self.over = True
+        for child in list(self._living):
+            face = child.face()
+            if face is None or face.returncode is not None:
+                continue
+            if child.name.real_pid:
+                face.pid = child.name.real_pid
+            else:
+                _leave_behind(face)
+
+
+def _leave_behind(face: Any) -> None:
+    """Keep CPython from asking the operating system about a pid that came from a tape."""
+    pid = face.pid
+
+    def refuse(*_: Any, _deadstate: int | None = None, **__: Any) -> None:
+        if _deadstate is not None:
+            vars(face)["returncode"] = _deadstate
+            return
+        raise UnsupportedError(
+            f"the child with pid {pid} was replayed by a session that has ended, and is no process; wait for it inside "
+            "the session"
+        )
+
+    face._internal_poll = face._wait = refuse

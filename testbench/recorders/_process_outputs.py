@@ -1,0 +1,151 @@
+"""What a child leaves in open files that it shares with the program: its output there, and how far it read its stdin.
+
+Such bytes pass by every pipe of the program, which may yet see them: it reads its log file back, a test runner has
+captured its stdout. So an observation of the child carries what came since the last one, and where the child was not
+real, it is written there then.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import attrs
+
+from testbench.inplace import real
+from testbench.protocol import Plain
+from testbench.recorders._process_fds import own, write_all
+from testbench.recorders._process_pump import Pump
+
+
+@attrs.define(eq=False)
+class Shared:
+    """One open file that the child shares with the program.
+
+    Attributes:
+        name: ``"stdin"``, ``"stdout"`` or ``"stderr"``.
+        fd: a duplicate of our own, with the offset that child and program share.
+        position: how far the child's doings are known, in bytes.
+        inherited: whether the child just inherits it, and can be handed a pipe instead.
+    """
+
+    name: str
+    fd: int
+    position: int
+    inherited: bool
+    pump: Pump | None = None
+
+    def take(self) -> Plain:
+        """Return what the child wrote since the last time, or for stdin how many bytes it read; falsy if nothing."""
+        if self.pump is not None:
+            return self.pump.take()
+        start, end = self.position, real.lseek(self.fd, 0, os.SEEK_CUR)
+        if end <= start:
+            return None
+        self.position = end
+        return end - start if self.name == "stdin" else _read_range(self.fd, start, end)
+
+    def give(self, content: Plain) -> None:
+        """Do to the file what the child did to it."""
+        if isinstance(content, int):
+            real.lseek(self.fd, content, os.SEEK_CUR)
+        elif isinstance(content, bytes):
+            with contextlib.suppress(BrokenPipeError):  # it would have been the child's, not the program's
+                write_all(self.fd, content)
+
+
+class Outputs:
+    """All open files that one child shares with the program.
+
+    Args:
+        shared: one for each; empty for a child that has only pipes.
+        merged: stdout and stderr are one open file, which stands in ``shared`` as stdout.
+        unseen: streams that go to a terminal; what is written there is seen by nobody but its user.
+    """
+
+    def __init__(self, shared: list[Shared], *, merged: bool = False, unseen: tuple[str, ...] = ()) -> None:
+        self._shared = shared
+        self._merged = merged
+        self._closed = False
+        self.unseen = unseen
+
+    @property
+    def can_pump(self) -> bool:
+        """Whether a pipe of ours can stand for a stream that the child would inherit."""
+        return any(item.inherited and item.name != "stdin" for item in self._shared)
+
+    @contextmanager
+    def pumping(self) -> Iterator[dict[str, int]]:
+        """Make the pipes that are handed to a child which would inherit; give their ends by name of the stream."""
+        pumps = {item.name: Pump(item.fd) for item in self._shared if item.inherited and item.name != "stdin"}
+        started = False
+        try:
+            yield self._handed({name: pump.handed for name, pump in pumps.items()})
+            started = True
+        finally:
+            for pump in pumps.values():
+                pump.hand_over(started=started)
+        for item in self._shared:
+            item.pump = pumps.get(item.name)
+
+    def _handed(self, ends: dict[str, int]) -> dict[str, int]:
+        return {**ends, "stderr": ends["stdout"]} if self._merged and "stdout" in ends else ends
+
+    def take(self) -> dict[str, Plain]:
+        """Return what the child did since the last time, by name of the stream."""
+        if self._closed:
+            return {}
+        found = {item.name: item.take() for item in self._shared}
+        return {name: content for name, content in found.items() if content}
+
+    def give(self, outcome: dict[str, Any]) -> None:
+        """Do what the child of an outcome did."""
+        if not self._closed:
+            for item in self._shared:
+                item.give(outcome.get(item.name))
+
+    def close(self) -> None:
+        """Let go of the files."""
+        if not self._closed:
+            self._closed = True
+            for item in self._shared:
+                real.close(item.fd)
+
+    def __del__(self) -> None:
+        self.close()
+
+
+def share(name: str, fd: int, *, inherited: bool) -> Shared:
+    """Return a stream of a child that is about to start, as it stands now."""
+    kept = own(fd)
+    appending = name != "stdin" and _appends(kept)
+    position = real.fstat(kept).st_size if appending else _offset(kept)
+    return Shared(name, kept, position, inherited)
+
+
+def _offset(fd: int) -> int:
+    try:
+        return real.lseek(fd, 0, os.SEEK_CUR)
+    except OSError:
+        return 0  # a pipe has none
+
+
+def _appends(fd: int) -> bool:
+    return bool(fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_APPEND)
+
+
+def _read_range(fd: int, start: int, end: int) -> bytes:
+    """Return bytes of a file that may be open for writing only: it is opened once more, by its descriptor."""
+    again = real.open(f"/proc/self/fd/{fd}", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        parts = []
+        while start < end and (part := real.pread(again, end - start, start)):
+            parts.append(part)
+            start += len(part)
+        return b"".join(parts)
+    finally:
+        real.close(again)

@@ -1,0 +1,138 @@
+"""Functions of the module os that take a pid: one from a tape may be a stranger's by now and must not be used."""
+
+from __future__ import annotations
+
+import operator
+import os
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any, Final
+
+from testbench.inplace import Redirect, real
+from testbench.protocol import Plain
+from testbench.recorders._process_child import Name, Outcome
+from testbench.recorders._process_children import Children
+
+RAISES: Final = (OSError, OverflowError)
+
+_UNNAMED_WAITS: Final = ("wait", "wait3", "wait4", "waitid")
+"""Ways to wait that are not recorded: for any child, or with resource usage."""
+
+
+class PidFunctions:
+    """``os.waitpid``, ``kill``, ``killpg``, ``getpgid``, ``getsid`` and their kin, for one session."""
+
+    def __init__(self, children: Children) -> None:
+        self._children = children
+        self._originals: dict[str, Callable[..., Any]] = {}
+
+    def install(self, stack: ExitStack) -> None:
+        """Redirect the functions until the stack is closed."""
+        bodies: dict[str, Callable[..., Any]] = {
+            "waitpid": self.waitpid,
+            "kill": self.kill,
+            "killpg": self.killpg,
+            "getpgid": lambda pid: self._group_of("getpgid", pid),
+            "getsid": lambda pid: self._group_of("getsid", pid),
+            "pidfd_open": self.pidfd_open,
+        }
+        for name in _UNNAMED_WAITS:
+            bodies[name] = self._leaking(name)
+        for name, body in bodies.items():
+            if hasattr(os, name):
+                self._redirect(stack, name, body)
+
+    def _redirect(self, stack: ExitStack, name: str, body: Callable[..., Any]) -> None:
+        redirect = Redirect(getattr(os, name))
+        original = self._originals[name] = redirect.original
+        inside = self._children._thread
+
+        def function(*args: Any, **kwargs: Any) -> Any:
+            return original(*args, **kwargs) if inside.depth else body(*args, **kwargs)
+
+        stack.callback(redirect.restore)
+        redirect.to(function)
+
+    def waitpid(self, pid: Any, options: Any, /) -> tuple[int, int]:
+        """Wait for one child: op ``waitpid``. For any child, or one that is not on the tape, it is reported."""
+        name, original = self._children.named(pid), self._originals["waitpid"]
+        if name is None or not name.taped:
+            return self._waitpid_elsewhere(pid, options)
+        request: Plain = {"child": self._children.reference(name), "options": operator.index(options)}
+
+        def effect() -> Plain:
+            name.check_real()
+            found, status = original(name.real_pid, options)
+            return {"pid": pid if found == name.real_pid else found, "status": status, **_taken(name)}
+
+        outcome = self._children.cross("waitpid", request, effect, raises=RAISES)
+        _observed(name, outcome, reaped=outcome["pid"] == pid)
+        return outcome["pid"], outcome["status"]
+
+    def _waitpid_elsewhere(self, pid: Any, options: Any) -> tuple[int, int]:
+        original = self._originals["waitpid"]
+        if isinstance(pid, int) and pid <= 0:
+            return self._children.leak("waitpid", {"pid": pid}, lambda: original(pid, options))  # type: ignore[no-any-return]
+        return original(pid, options)  # type: ignore[no-any-return]  # not from a tape: it was forked, which is reported, or is no child at all
+
+    def kill(self, pid: Any, signal: Any, /) -> None:
+        """Send a signal to another process: op ``kill``; to the program itself it is no crossing."""
+        self._send("kill", pid, signal, ours=pid in (0, real.getpid()))
+
+    def killpg(self, pgid: Any, signal: Any, /) -> None:
+        """Send a signal to another process group: op ``killpg``."""
+        self._send("killpg", pgid, signal, ours=pgid in (0, os.getpgrp()))
+
+    def _send(self, op: str, pid: Any, signal: Any, *, ours: bool) -> None:
+        original = self._originals[op]
+        if ours or not isinstance(pid, int):
+            original(pid, signal)
+            return
+        request = {"child": self._reference(pid), "signal": operator.index(signal)}
+        self._children.cross(op, request, lambda: original(self._real(pid), signal), raises=RAISES)
+
+    def _group_of(self, op: str, pid: Any) -> int:
+        original = self._originals[op]
+        if not isinstance(pid, int) or pid in (0, real.getpid()):
+            return original(pid)  # type: ignore[no-any-return]  # a builtin's answer
+
+        def effect() -> Plain:
+            return {"id": self._told(original(self._real(pid)))}
+
+        return self._children.cross(op, {"child": self._reference(pid)}, effect, raises=RAISES)["id"]  # type: ignore[no-any-return]
+
+    def pidfd_open(self, pid: Any, *args: Any, **kwargs: Any) -> Any:
+        """Be reported: what is waited for with such a descriptor is not recorded yet."""
+        return self._children.leak(
+            "pidfd_open", {"pid": pid}, lambda: self._originals["pidfd_open"](self._real(pid), *args, **kwargs)
+        )
+
+    def _leaking(self, name: str) -> Callable[..., Any]:
+        return lambda *args, **kwargs: self._children.leak(name, {}, lambda: self._originals[name](*args, **kwargs))
+
+    def _reference(self, pid: int) -> Plain:
+        name = self._children.named(abs(pid))
+        return self._children.reference(name) if name is not None and name.taped and pid > 0 else {"pid": pid}
+
+    def _real(self, pid: Any) -> Any:
+        """Return the pid, or negative process group, that the operating system knows."""
+        name = self._children.named(abs(pid)) if isinstance(pid, int) else None
+        if name is None:
+            return pid
+        name.check_real()
+        return name.real_pid if pid > 0 else -name.real_pid
+
+    def _told(self, real_pid: int) -> int:
+        name = self._children.named_really(real_pid)
+        return real_pid if name is None else name.pid
+
+
+def _taken(name: Name) -> Outcome:
+    child = name.child and name.child()
+    return child.outputs.take() if child else {}
+
+
+def _observed(name: Name, outcome: Outcome, *, reaped: bool) -> None:
+    child = name.child and name.child()
+    if child:
+        child.observed({**outcome, "returncode": 0 if reaped else None})

@@ -1,0 +1,174 @@
+"""The arguments of one spawn, as CPython hands them to ``Popen._execute_child``, and the request they make."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import attrs
+
+from testbench.errors import UnsupportedError
+from testbench.protocol import Plain
+
+
+@attrs.frozen
+class Spawn:
+    """The parameters of ``Popen._execute_child`` on POSIX, in CPython's order (3.11 to 3.13 agree).
+
+    File descriptors are -1 where there is none. Names that begin with ``p2c`` belong to the child's stdin, ``c2p`` to
+    its stdout, ``err`` to its stderr; the first of each pair is the end that is read.
+    """
+
+    args: Any
+    executable: Any
+    preexec_fn: Any
+    close_fds: Any
+    pass_fds: Any
+    cwd: Any
+    env: Any
+    startupinfo: Any
+    creationflags: Any
+    shell: Any
+    p2cread: int
+    p2cwrite: int
+    c2pread: int
+    c2pwrite: int
+    errread: int
+    errwrite: int
+    restore_signals: Any
+    gid: Any
+    gids: Any
+    uid: Any
+    umask: Any
+    start_new_session: Any
+    process_group: Any
+
+    def values(self) -> tuple[Any, ...]:
+        """Return the arguments in order."""
+        return tuple(getattr(self, name) for name in _NAMES)
+
+    def replaced(self, **ends: int) -> Spawn:
+        """Return the same spawn with other descriptors."""
+        return attrs.evolve(self, **ends)
+
+    @property
+    def pipe_ends(self) -> tuple[int, ...]:
+        """What ``Popen._close_pipe_fds`` wants."""
+        return (self.p2cread, self.p2cwrite, self.c2pread, self.c2pwrite, self.errread, self.errwrite)
+
+
+_NAMES: Final = tuple(field.name for field in attrs.fields(Spawn))
+
+_DEFAULTS: Final[dict[str, Plain]] = {
+    "close_fds": True,
+    "restore_signals": True,
+    "start_new_session": False,
+    "process_group": -1,
+    "user": None,
+    "group": None,
+    "extra_groups": None,
+    "umask": -1,
+    "pass_fds": 0,
+    "preexec_fn": False,
+}
+"""Arguments that change the child and are seldom given; a request names only those that differ from this."""
+
+
+def check_signature(function: Callable[..., Any]) -> None:
+    """Make sure that CPython still passes what `Spawn` lists.
+
+    Raises:
+        UnsupportedError: it does not.
+    """
+    names = tuple(inspect.signature(function).parameters)
+    if names != ("self", *_NAMES):
+        raise UnsupportedError(
+            f"subprocess.Popen._execute_child has the parameters {', '.join(names)}; expected those of CPython 3.11 to "
+            f"3.13: self, {', '.join(_NAMES)}. Use one of these versions, take away what replaced the method, or "
+            'record without processes: recorders=("clock", "call").'
+        )
+
+
+def listed(args: Any) -> Any:
+    """Return ``args`` so that it can be read twice, as CPython lists it.
+
+    Raises:
+        TypeError: as CPython does for what cannot be listed.
+    """
+    return args if isinstance(args, (str, bytes, os.PathLike)) else list(args)
+
+
+def request_of(spawn: Spawn, stdio: Mapping[str, Plain], env_names: tuple[str, ...]) -> dict[str, Plain]:
+    """Return the request of a spawn.
+
+    Args:
+        spawn: its arguments; ``args`` went through `listed`.
+        stdio: what the three standard streams are.
+        env_names: environment variables that belong to the request.
+    """
+    single = isinstance(spawn.args, (str, bytes, os.PathLike))
+    argv = [as_plain(arg) for arg in ([spawn.args] if single else spawn.args)]
+    program = "/bin/sh" if spawn.shell else argv[0] if argv else None
+    return {
+        "program": as_plain(spawn.executable) if spawn.executable else program,
+        "argv": argv,
+        "shell": bool(spawn.shell),
+        "cwd": None if spawn.cwd is None else as_plain(spawn.cwd),
+        "env": _declared(spawn.env, env_names),
+        "stdin": stdio["stdin"],
+        "stdin_digest": stdio["stdin_digest"],
+        "stdout": stdio["stdout"],
+        "stderr": stdio["stderr"],
+        "options": _options(spawn),
+    }
+
+
+def as_plain(value: Any) -> Plain:
+    """Return one argument as it was given: text as text, bytes as bytes, paths by ``os.fspath``.
+
+    What no child can be started with is named by its type; CPython raises TypeError for it.
+    """
+    try:
+        value = os.fspath(value)
+    except TypeError:
+        return {"unfit": type(value).__name__}
+    return str.__str__(value) if isinstance(value, str) else bytes(memoryview(value))
+
+
+def _declared(env: Any, names: tuple[str, ...]) -> Plain:
+    if not names:
+        return None
+    try:
+        given = {os.fsencode(key): value for key, value in (os.environ if env is None else env).items()}
+    except (AttributeError, TypeError):
+        return None  # no environment at all; CPython raises for it
+    return {name: as_plain(given[os.fsencode(name)]) if os.fsencode(name) in given else None for name in names}
+
+
+def _options(spawn: Spawn) -> dict[str, Plain]:
+    given: dict[str, Plain] = {
+        "close_fds": bool(spawn.close_fds),
+        "restore_signals": bool(spawn.restore_signals),
+        "start_new_session": bool(spawn.start_new_session),
+        "process_group": _number(spawn.process_group),
+        "user": _number(spawn.uid),
+        "group": _number(spawn.gid),
+        "extra_groups": None if spawn.gids is None else [_number(gid) for gid in spawn.gids],
+        "umask": _number(spawn.umask),
+        "pass_fds": _count(spawn.pass_fds),
+        "preexec_fn": spawn.preexec_fn is not None,
+    }
+    return {name: value for name, value in given.items() if value != _DEFAULTS[name]}
+
+
+def _number(value: Any) -> Plain:
+    return None if value is None else int(value) if isinstance(value, int) else {"unfit": type(value).__name__}
+
+
+def _count(fds: Any) -> Plain:
+    try:
+        return len(set(fds))
+    except TypeError:
+        return {"unfit": type(fds).__name__}

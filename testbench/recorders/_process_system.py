@@ -1,0 +1,88 @@
+"""``os.system``: op ``system``, one event with the status and what the command wrote to the program's own streams."""
+
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from typing import Any, Final
+
+import attrs
+
+from testbench.inplace import Redirect, real
+from testbench.protocol import Plain
+from testbench.recorders._process_children import Children
+from testbench.recorders._process_outputs import Outputs
+from testbench.recorders._process_spawn import Spawn, as_plain
+from testbench.recorders._process_stdio import outputs_of
+
+_INHERITING: Final = Spawn(
+    *(None, None, None, False, (), None, None, None, 0, False, -1, -1, -1, -1, -1, -1),
+    *(False, None, None, None, -1, False, -1),
+)
+"""A child like the one of ``system(3)``: all three streams are the program's own."""
+
+_NO_SHELL: Final = 127 << 8
+"""What ``system(3)`` returns when the shell cannot be started: the wait status of exit 127."""
+
+
+@attrs.define
+class System:
+    """``os.system`` for one session.
+
+    Args:
+        children: the children of the session.
+        world: a class of Popen on which none of our redirects lies.
+    """
+
+    _children: Children
+    _world: Any
+    _original: Any = None
+
+    def install(self, stack: ExitStack) -> None:
+        """Redirect the function until the stack is closed."""
+        redirect = Redirect(os.system)
+        self._original = redirect.original
+        stack.callback(redirect.restore)
+        redirect.to(self._system)
+
+    def _system(self, command: Any) -> int:
+        children = self._children
+        if children.inside or not isinstance(command, (str, bytes, os.PathLike)):
+            return self._original(command)  # type: ignore[no-any-return]  # a builtin's answer; it raises for all else
+        outputs = outputs_of(_INHERITING, -1, children.pipe_named)
+        ran: list[None] = []
+
+        def effect() -> Plain:
+            ran.append(None)
+            status = self._captured(command, outputs) if outputs.can_pump else self._original(command)
+            return {"status": status, "stdout": None, "stderr": None, **outputs.take()}
+
+        try:
+            outcome = children.cross("system", {"command": as_plain(command)}, effect, raises=(OSError, ValueError))
+            if not ran:
+                outputs.give(outcome)
+            elif outputs.unseen:
+                children.leak("terminal_output", {"streams": list(outputs.unseen)}, lambda: None)
+        finally:
+            outputs.close()
+        return outcome["status"]  # type: ignore[no-any-return]  # an effect's own answer
+
+    def _captured(self, command: Any, outputs: Outputs) -> int:
+        """Run the command as ``system(3)`` does (POSIX: ``sh -c``), with pipes of ours as its stdout and stderr.
+
+        Unlike there, an interrupt from the keyboard is not held off meanwhile.
+        """
+        if b"\0" in os.fsencode(command):
+            return self._original(command)  # type: ignore[no-any-return]  # raises
+        with outputs.pumping() as ends:
+            try:
+                child = self._world(
+                    ["/bin/sh", "-c", command],
+                    stdout=ends.get("stdout"),
+                    stderr=ends.get("stderr"),
+                    close_fds=False,
+                    restore_signals=False,
+                )
+            except OSError:
+                return _NO_SHELL
+        return real.waitpid(child.pid, 0)[1]

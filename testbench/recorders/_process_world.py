@@ -1,0 +1,65 @@
+"""The world's half of a child: a Popen that the program never sees, on which CPython's own code does the real work.
+
+The program's Popen (its *face*) only ever takes over outcomes; so it behaves the same whether its child is real or not.
+"""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import types
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from testbench.inplace import real
+
+_WAITING: Final = ("communicate", "wait", "_communicate", "_wait", "_remaining_time", "_check_timeout")
+"""Methods of Popen that read a clock or sleep."""
+
+STREAMS: Final = ("stdin", "stdout", "stderr")
+
+
+def world_class(originals: Mapping[str, Callable[..., Any]]) -> type:
+    """Return a class of Popen on which none of our redirects lies, and whose timeouts run on the real clock.
+
+    Args:
+        originals: what stood in Popen before our redirects, by name.
+    """
+    methods = {**{name: vars(subprocess.Popen)[name] for name in _WAITING}, **originals}
+    body = {name: _on_real_clock(function) for name, function in methods.items()}
+    # What becomes of an abandoned child is the business of its face.
+    return type("World", (subprocess.Popen,), {**body, "__del__": lambda self: None})
+
+
+def new_world(kind: Any, face: Any, streams: Mapping[str, Any], leave_out: str) -> Any:
+    """Return the world's half for a Popen whose child is about to start.
+
+    Args:
+        kind: from `world_class`.
+        face: the program's Popen.
+        streams: the raw ends of its pipes, which the new object keeps from now on.
+        leave_out: attribute of the face that is not taken over.
+    """
+    world = kind.__new__(kind)
+    vars(world).update(vars(face))
+    vars(world).pop(leave_out, None)
+    world.stdin = world.stdout = world.stderr = None
+    for name, raw in streams.items():
+        setattr(world, name, io.BufferedWriter(raw) if name == "stdin" else raw)
+    world.text_mode, world.encoding, world.errors = False, None, None
+    return world
+
+
+def _on_real_clock(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function of the module subprocess bound to clocks that nobody redirects or stops."""
+    if not isinstance(function, types.FunctionType) or function.__globals__ is not vars(subprocess):
+        return function  # an outer session's
+    clocks = {"_time": _monotonic, "time": types.SimpleNamespace(sleep=real.sleep, monotonic=_monotonic)}
+    names = {**function.__globals__, **clocks}
+    copy = types.FunctionType(function.__code__, names, function.__name__, function.__defaults__, function.__closure__)
+    copy.__kwdefaults__ = function.__kwdefaults__
+    return copy
+
+
+def _monotonic() -> float:
+    return real.monotonic_ns() / 1e9

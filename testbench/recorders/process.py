@@ -1,0 +1,84 @@
+"""The kind ``process``: the child processes that a program starts, and what it observes of them.
+
+The unit is the observation. ``spawn`` starts a child; ``communicate`` brings all of its output and its end in one
+event, so that ``subprocess.run`` is two; ``wait``, ``poll``, ``signal``, ``read`` and ``write`` are what a program does
+piecemeal; ``waitpid``, ``kill``, ``killpg``, ``getpgid``, ``getsid`` what it does by pid; ``system`` is ``os.system``.
+
+Bytes are bytes: they are recorded as the pipe gave them, and decoded after that. A child's output that bypasses the
+program (inherited, or sent to a file) is recorded as well and appears in the same place on replay; only what goes to a
+terminal does not. Replaying starts no process and sends no signal, except to the program itself.
+
+Not recorded yet, therefore reported while recording and refused on replay: children of asyncio and of
+multiprocessing, ``os.fork``, ``posix_spawn``, ``exec``, waiting for any child, and children that talk to the program
+through a pipe of its own making. ``fileno()`` of a recorded child's pipe is refused.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from testbench.errors import UsageError
+from testbench.protocol import Call
+from testbench.recorders._process_beyond import install_beyond
+from testbench.recorders._process_children import Children
+from testbench.recorders._process_match import MATCHERS
+from testbench.recorders._process_pids import PidFunctions
+from testbench.recorders._process_popen import PopenMethods
+from testbench.recorders._process_system import System
+
+
+class Process:
+    """The recorder of kind ``process``.
+
+    Args:
+        env: names of environment variables that belong to a request, with the values that the child gets; no others
+            reach the tape.
+        virtual_pids: tell the program pids that repeat from run to run (5000000, 5000001, …) instead of the system's.
+    """
+
+    kind = "process"
+    version = 1
+    matchers = MATCHERS
+
+    def __init__(self, env: tuple[str, ...] = (), virtual_pids: bool = False) -> None:
+        self._env_names = tuple(env)
+        self._virtual_pids = virtual_pids
+        self._installed = False
+
+    @contextmanager
+    def install(self, call: Call) -> Iterator[None]:
+        """Send what the program does with processes through ``call``; see `testbench.protocol.Recorder`.
+
+        Raises:
+            UnsupportedError: functions cannot be redirected on this interpreter, or its Popen is not the one we know.
+            UsageError: this recorder is installed already.
+        """
+        if self._installed:
+            raise UsageError("this process recorder is installed already; make a new Process for each session.")
+        children = Children(call, virtual_pids=self._virtual_pids)
+        with ExitStack() as stack:
+            stack.callback(children.hand_over)
+            popen = PopenMethods(children, self._env_names)
+            popen.install(stack)
+            PidFunctions(children).install(stack)
+            System(children, popen.world).install(stack)
+            install_beyond(children, stack)
+            self._installed = True
+            stack.callback(setattr, self, "_installed", False)
+            yield
+
+    def run(self, *args: Any, **options: Any) -> subprocess.CompletedProcess[Any]:
+        """Run a program to its end, as `subprocess.run`, which takes the same arguments.
+
+        Raises:
+            UsageError: the recorder is not installed.
+            OSError, subprocess.SubprocessError, ValueError, TypeError: as `subprocess.run`.
+        """
+        if not self._installed:
+            raise UsageError(
+                "the process recorder is not installed, so it cannot run anything; use it inside a session."
+            )
+        return subprocess.run(*args, **options)
