@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import os
 import weakref
-from fcntl import LOCK_EX, LOCK_NB, flock
-from os import close, fstat, fsync, open, rename, stat, unlink  # bound now: a recorder may route these names elsewhere
+from fcntl import LOCK_EX, LOCK_NB
 from pathlib import Path
 from typing import Self
 
 from testbench.errors import TapeBusyError, TapeWriteError, TestbenchError
+from testbench.inplace.real import close, flock, fstat, fsync, open, rename, stat, unlink
 from testbench.tape._sink import forked
 
 _FLAGS = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW

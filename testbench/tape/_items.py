@@ -47,7 +47,7 @@ TAG_F64: Final = 86
 DIGEST_NAME: Final = "sha-256"
 DIGEST_SIZE: Final = 32
 
-# Sizes that decide what is written; a reader never depends on the first five.
+# Sizes that decide what is written; a reader does not depend on the first five.
 SEGMENT_EVENTS: Final = 256  # a seal stands after so many events at the latest
 LONG_RUN: Final = 512  # a run of more values starts a segment, so that segments stay near 1 MiB
 RUN_VALUES: Final = 4096  # values in one run at most

@@ -15,7 +15,7 @@ from typing import Any, Self
 
 from testbench.errors import BlobDamagedError, BlobMissingError, TapeDamagedError
 from testbench.protocol import Plain
-from testbench.tape._codec import MalformedError, Tag, decode, decode_first, encode
+from testbench.tape._codec import MalformedError, Tag, decode
 from testbench.tape._event import Finding, KindRow, Outcome
 from testbench.tape._items import (
     DIGEST_SIZE,
@@ -29,7 +29,7 @@ from testbench.tape._locate import Located, locate
 from testbench.tape._raw import RawEvent, decode_events
 from testbench.tape._runs import unpack_run
 from testbench.tape._source import Source
-from testbench.tape._structure import Seal, make_seal, read_seal, sha256
+from testbench.tape._structure import Seal, is_sealed, read_seal, sha256
 from testbench.tape._wire import GetBlob, Wire, lift, lift_outcome, metered
 
 
@@ -125,8 +125,9 @@ class Reader:
         """
         first = bisect_right(self._starts, start) - 1
         read = self._salvage if salvage else self.segment
-        events = chain(chain.from_iterable(map(read, range(first, self.segment_count))), self.tail)
-        return islice(events, start - self._starts[first], None)
+        segments = chain(map(read, range(first, self.segment_count)), (self.tail,))
+        events = chain.from_iterable(segments)
+        return islice(events, start - self._starts[first], None) if start else events
 
     @property
     def segment_count(self) -> int:
@@ -148,10 +149,11 @@ class Reader:
         if size > MAX_SEGMENT_SIZE:
             raise self._source.damaged(f"expected a segment of at most {MAX_SEGMENT_SIZE} bytes, not {size}", offset)
         data = self._source.read(offset, size + MAX_SEAL_SIZE)
+        events, seal = data[:size], data[size:]
         try:
-            if self._verifies:
-                _verify(data, size, count)
-            return decode_events(data[:size], count)
+            if self._verifies and not is_sealed(events, count, seal):
+                raise MalformedError("they do not have the digest that their seal gives")
+            return decode_events(events, count)
         except MalformedError as error:
             raise self._source.damaged(f"in a segment of {count} events, {error}", offset) from error
 
@@ -189,7 +191,7 @@ class Reader:
             BlobMissingError, BlobDamagedError: a payload of it is not there, or not whole.
         """
         get_blob = metered(self.blob)
-        *request, took_ns, outcome = self._fields(self._unspill(body, get_blob), max(2, len(row.fields)))
+        *request, took_ns, outcome = self._fields(self.unspill(body, get_blob), max(2, len(row.fields)))
         values = [lift(value, get_blob) for value in request]
         if type(took_ns) is not int or took_ns < 0:
             raise self._damaged_event("the time that an effect took is a whole number of nanoseconds")
@@ -200,7 +202,7 @@ class Reader:
     def run_values(self, body: Wire) -> Sequence[Plain]:
         """Lift the values of a run; raises as `call_body` does."""
         get_blob = metered(self.blob)
-        return unpack_run(self._unspill(body, get_blob), get_blob)
+        return unpack_run(self.unspill(body, get_blob), get_blob)
 
     def blob(self, digest: bytes) -> bytes:
         """Return the bytes that have a digest.
@@ -240,8 +242,8 @@ class Reader:
             self.damage.append(Finding("segment", str(error), self._index.offsets[number]))
             return ()
 
-    def _unspill(self, body: Wire, get_blob: GetBlob) -> Wire:
-        """Give a body that was too heavy for its segment."""
+    def unspill(self, body: Wire, get_blob: GetBlob) -> Wire:
+        """Give a body, from its blob if it was too heavy for its segment; raises as `call_body` does."""
         if type(body) is not Tag or body.tag != TAG_VALUE:
             return body
         if type(body.value) is not bytes or len(body.value) != DIGEST_SIZE:
@@ -284,11 +286,3 @@ class _Rows(dict[int, KindRow]):
             f"the tape is damaged: an event has the kind {number}, and the tape has no row that names it. "
             "`testbench check` on the tape says where."
         )
-
-
-def _verify(data: bytes, size: int, count: int) -> None:
-    """Prove the segment at the start of ``data`` by the seal behind it."""
-    probe = make_seal(count, size, bytes(DIGEST_SIZE), b"")
-    counts = encode(decode_first(data[size + len(probe) :]))
-    if not data.startswith(make_seal(count, size, sha256(data[:size], counts), counts), size):
-        raise MalformedError("the events do not have the digest that their seal gives")

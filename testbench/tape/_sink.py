@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
-from os import fsync, ftruncate, getpid, pwrite  # bound now: a recorder may route the names in `os` elsewhere later
 from typing import Final
 
 from testbench.errors import RecordingError, TapeWriteError, TestbenchError
+from testbench.inplace.real import fsync, ftruncate, getpid, pwrite
 
 _CHUNK: Final = 256 << 10
 """Bytes gathered before they are written without being asked to."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import stat
-from os import close, fstat, open, pread  # bound now: a recorder may route the names in `os` elsewhere later
 from pathlib import Path
 from typing import Self
 
 from testbench.errors import NotATapeError, TapeDamagedError, TapeError, TapeNotFoundError
+from testbench.inplace.real import close, fstat, open, pread
 
 
 class Source:

@@ -235,7 +235,7 @@ class Writer:
         pending, segment = self._pending, self._segment
         if pending:
             data = encode_sequence(pending)
-            segment.add(self._sink.position, data, Counter(map(_kind_of, pending)))
+            segment.add(self._sink.position, data, Counter(map(_kind_of, pending)), len(pending))
             pending.clear()
             self._room = SEGMENT_EVENTS - segment.count
             self._sink.append(data)
@@ -280,12 +280,14 @@ class _Segment:
         self.counts: Counter[int] = Counter()
         self._state = hashlib.sha256()
 
-    def add(self, offset: int, data: bytes, counts: Counter[int]) -> None:
+    def add(self, offset: int, data: bytes, counts: Counter[int], count: int) -> None:
         """Take in encoded events that stand at ``offset``."""
-        self.offset = self.offset if self.count else offset
+        if not self.count:
+            self.offset, self.counts = offset, counts
+        else:
+            self.counts += counts
         self.size += len(data)
-        self.count += counts.total()
-        self.counts += counts
+        self.count += count
         self._state.update(data)
 
     def digest(self, counts: bytes) -> bytes:
