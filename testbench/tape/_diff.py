@@ -8,27 +8,23 @@ second reads both tapes side by side and compares. Memory is eight bytes per eve
 
 from __future__ import annotations
 
-import hashlib
 import os
-from array import array
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack
 from typing import Final, Literal, TypeAlias
 
 from attrs import field, frozen
 
-from testbench.errors import TapeDamagedError
 from testbench.protocol import Plain
 from testbench.tape._align import align
 from testbench.tape._codec import encode
-from testbench.tape._event import Event, KindRow, Outcome, Raised, Returned
-from testbench.tape._items import LANE_START
+from testbench.tape._event import Event, Outcome, Raised, Returned
 from testbench.tape._raw import RawEvent
 from testbench.tape._reader import Reader
+from testbench.tape._side import Side
 from testbench.tape._structure import sha256
 from testbench.tape._text import line, short
-from testbench.tape._view import make_event
-from testbench.tape._wire import Wire, lower
+from testbench.tape._wire import lower
 
 Action: TypeAlias = Literal["same", "added", "removed", "changed"]
 StrPath: TypeAlias = str | os.PathLike[str]
@@ -45,7 +41,7 @@ class Change:
         left: the event on the left; None for one that was added.
         right: the event on the right; None for one that was removed.
         fields: what differs, for a changed event: name, value on the left, value on the right. Names are
-            ``"request.argv"``, ``"outcome.stdout"``, ``"values"``; None stands for a field that is not there.
+            ``"request.argv"``, ``"outcome.stdout"``, ``"values"``; a part whose own fields differ is given whole.
     """
 
     action: Action
@@ -82,50 +78,14 @@ def diff(
     """
     with ExitStack() as stack:
         readers = [stack.enter_context(Reader.open(path)) for path in (left, right)]
-        return _changes(stack.pop_all(), _Side(readers[0], ignore), _Side(readers[1], ignore), timing, same)
+        return _changes(stack.pop_all(), Side(readers[0], ignore), Side(readers[1], ignore), timing, same)
     raise AssertionError("unreachable: an exit stack swallows nothing")
 
 
-class _Side:
-    """One of the two tapes.
-
-    Attributes:
-        slots, requests: per event a number for who asks and one for what; equal on both sides for what is equal.
-    """
-
-    def __init__(self, reader: Reader, ignore: Collection[str]) -> None:
-        self.reader, self._ignore = reader, ignore
-        self.slots, self.requests = array("I"), array("I")
-        self._at_ns = 0
-        self._names: dict[int, str] = {}
-
-    def number(self, numbers: dict[bytes, int]) -> None:
-        """Fill `slots` and `requests`."""
-        for _, raw in self.raw_events():
-            row = self.reader.kinds[raw[0]]
-            slot = numbers.setdefault(_digest([row.name, self._names.get(raw[2])]), len(numbers))
-            asked = _call_fields(self.reader, row, raw[3])[:-2]
-            self.slots.append(slot)
-            self.requests.append(numbers.setdefault(_digest([slot, *asked]), len(numbers)))
-
-    def raw_events(self) -> Iterator[tuple[int, RawEvent]]:
-        """Read from the start, without the kinds that are ignored."""
-        self._at_ns, self._names = 0, {0: "main"}
-        for seq, raw in enumerate(self.reader.events()):
-            self._at_ns += raw[1]
-            if raw[0] == LANE_START[0]:
-                self._names[raw[2]] = raw[3][0]
-            row = self.reader.kinds[raw[0]]
-            if row.kind not in self._ignore and row.name not in self._ignore:
-                yield seq, raw
-
-    def view(self, seq: int, raw: RawEvent) -> Event:
-        """Make the event that `raw_events` gave last."""
-        return make_event(self.reader, seq, self._at_ns, raw, self._names)
-
-
-def _changes(stack: ExitStack, left: _Side, right: _Side, timing: bool, same: bool) -> Iterator[Change]:
+def _changes(stack: ExitStack, left: Side, right: Side, timing: bool, same: bool) -> Iterator[Change]:
     with stack:
+        if not (same or timing):
+            left.skip_same_ends(right)
         numbers: dict[bytes, int] = {}
         left.number(numbers)
         right.number(numbers)
@@ -134,14 +94,14 @@ def _changes(stack: ExitStack, left: _Side, right: _Side, timing: bool, same: bo
         for in_left, in_right in _pairs(left, right):
             one = next(lefts) if in_left else None
             other = next(rights) if in_right else None
-            if one and other and not same and _alike(left.reader, one[1], right.reader, other[1], timing):
+            if one and other and not (same or timing) and _alike(left, one[1], right, other[1]):
                 continue
             change = _change(left.view(*one) if one else None, right.view(*other) if other else None, timing)
             if same or change.action != "same":
                 yield change
 
 
-def _pairs(left: _Side, right: _Side) -> Iterator[tuple[bool, bool]]:
+def _pairs(left: Side, right: Side) -> Iterator[tuple[bool, bool]]:
     """Say for each step whether an event is taken on the left, on the right, or a pair on both.
 
     What asks the same is paired first; in the gaps between, what only asks in the same place.
@@ -159,31 +119,9 @@ def _pairs(left: _Side, right: _Side) -> Iterator[tuple[bool, bool]]:
         a, b = a_on + size, b_on + size
 
 
-def _alike(left: Reader, one: RawEvent, right: Reader, other: RawEvent, timing: bool) -> bool:
-    """Tell from the lowered form alone that two paired events are the same; no payload is loaded for it."""
-    if timing or one[0] == LANE_START[0]:
-        return False
-    parts = []
-    for reader, raw in ((left, one), (right, other)):
-        fields = _call_fields(reader, reader.kinds[raw[0]], raw[3])
-        parts.append(encode([*fields[:-2], *fields[-1:]]) if fields else encode(raw[3]))
-    return parts[0] == parts[1]
-
-
-def _call_fields(reader: Reader, row: KindRow, body: Wire) -> tuple[Wire, ...]:
-    """Give the fields of a crossing, lowered, from wherever they are kept; nothing for runs and lane starts."""
-    if row.fields[-2:] != ("took_ns", "outcome"):
-        return ()
-    fields = reader._unspill(body, reader.blob)
-    if type(fields) is not tuple or len(fields) != len(row.fields):
-        raise TapeDamagedError(
-            f"{reader.path} holds a damaged event: expected the {len(row.fields)} fields of {row.name}."
-        )
-    return fields
-
-
-def _digest(wire: Wire) -> bytes:
-    return hashlib.blake2b(encode(wire), digest_size=16).digest()
+def _alike(left: Side, one: RawEvent, right: Side, other: RawEvent) -> bool:
+    mine, its = left.sameness(one), right.sameness(other)
+    return mine is not None and mine == its
 
 
 def _change(left: Event | None, right: Event | None, timing: bool) -> Change:

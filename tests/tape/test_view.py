@@ -1,7 +1,5 @@
 """Tests of a tape to look at."""
 
-import os
-
 import pytest
 
 from testbench.errors import BlobMissingError, TapeDamagedError, UsageError
@@ -9,39 +7,12 @@ from testbench.tape._codec import Tag
 from testbench.tape._event import Event, Raised, Returned
 from testbench.tape._items import TAG_PAYLOAD
 from testbench.tape._view import Tape
-from testbench.tape._writer import Writer
-
-SPAWN = ["argv", "cwd", "took_ns", "outcome"]
-
-
-def write(path, build, meta=None):
-    """Write a tape: ``build`` is given the writer."""
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC)
-    try:
-        writer = Writer(fd, meta or {})
-        build(writer)
-        writer.close()
-    finally:
-        os.close(fd)
-    return path
-
-
-def mixed(writer):
-    """Fill a tape with one event of every shape."""
-    spawn = writer.kind("process.spawn", SPAWN)
-    writer.event([spawn, 5, 0, writer.call_body([["git"], None, 4], Returned({"pid": 7, "out": b"x" * 5000}))])
-    writer.event([writer.kind("clock.time", ["values"]), 10, 0, writer.run_body([1.5, 2.5])])
-    writer.event([0, 1, 1, ["main/worker#1", 0]])
-    writer.event(
-        [writer.kind("call.shop.fetch", ["", "took_ns", "outcome"]), 2, 1, writer.call_body([7, 1], Raised("E"))]
-    )
-    writer.event([spawn, 0, 1, writer.call_body([["ls"], "/", 0], Returned(None))])
 
 
 @pytest.fixture
-def tape(tmp_path):
+def tape(write_tape):
     """Open a tape of every shape."""
-    with Tape.open(write(tmp_path / "run.tape", mixed, {"host": {"cpu": [1]}})) as opened:
+    with Tape.open(write_tape("run.tape", meta={"host": {"cpu": [1]}})) as opened:
         yield opened
 
 
@@ -157,9 +128,9 @@ def test_the_summary_counts_everything(tape):
     assert len(info.events_digest) == len(info.tape_digest) == 32
 
 
-def test_an_empty_tape_has_no_events(tmp_path):
+def test_an_empty_tape_has_no_events(write_tape):
     """A recording in which nothing happened is a tape like any other."""
-    with Tape.open(write(tmp_path / "empty.tape", lambda writer: None)) as tape:
+    with Tape.open(write_tape("empty.tape", lambda writer: None)) as tape:
         assert (list(tape), len(tape), tape.lanes) == ([], 0, ("main",))
 
 
@@ -179,7 +150,7 @@ def test_reading_two_ways_at_once_works(tape):
         ([1, 0, 0, [Tag(TAG_PAYLOAD, bytes(32)), 0, None]], "no payload"),
     ],
 )
-def test_an_event_that_no_recorder_writes_is_named_with_its_place(tmp_path, event, says):
+def test_an_event_that_no_recorder_writes_is_named_with_its_place(write_tape, event, says):
     """Well-formed nonsense is refused with path and position, and the events before it are given."""
 
     def build(writer):
@@ -189,7 +160,7 @@ def test_an_event_that_no_recorder_writes_is_named_with_its_place(tmp_path, even
 
     seen = []
     with (
-        Tape.open(write(tmp_path / "odd.tape", build)) as tape,
+        Tape.open(write_tape("odd.tape", build)) as tape,
         pytest.raises((TapeDamagedError, BlobMissingError), match=f"odd.tape.*{says}"),
     ):
         seen += tape
@@ -197,10 +168,10 @@ def test_an_event_that_no_recorder_writes_is_named_with_its_place(tmp_path, even
 
 
 @pytest.mark.parametrize("body", [[1, None], ["a"], ["a", -1], ["a", "b"], "a", [b"a", None]])
-def test_a_lane_start_of_another_shape_is_damage(tmp_path, body):
+def test_a_lane_start_of_another_shape_is_damage(write_tape, body):
     """Lanes have names and come from lanes; anything else stops the reading of its segment."""
     with (
-        Tape.open(write(tmp_path / "odd.tape", lambda writer: writer.event([0, 0, 1, body]))) as tape,
+        Tape.open(write_tape("odd.tape", lambda writer: writer.event([0, 0, 1, body]))) as tape,
         pytest.raises(TapeDamagedError, match=r"odd\.tape is damaged at byte \d+"),
     ):
         list(tape)
