@@ -54,7 +54,8 @@ def describe(spawn: Spawn, devnull: int, name_pipe: NamePipe) -> dict[str, Plain
 def stranger_among(spawn: Spawn, name_pipe: NamePipe) -> str | None:
     """Return the name of a stream through which child and program could talk unseen, None if there is none."""
     given = [("stdin", spawn.p2cread, spawn.p2cwrite), ("stdout", spawn.c2pwrite, spawn.c2pread)]
-    given.append(("stderr", spawn.errwrite, spawn.errread))
+    if spawn.errwrite != spawn.c2pwrite:
+        given.append(("stderr", spawn.errwrite, spawn.errread))
     for name, fd, ours in given:
         if ours == -1 and stands_for(fd) > 2 and name_pipe(fd) is None and _talks(fd):
             return name

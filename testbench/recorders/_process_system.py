@@ -47,14 +47,15 @@ class System:
 
     def _system(self, command: Any) -> int:
         children = self._children
-        if children.inside or not isinstance(command, (str, bytes, os.PathLike)):
-            return self._original(command)  # type: ignore[no-any-return]  # a builtin's answer; it raises for all else
+        if children.inside:
+            return self._original(command)  # type: ignore[no-any-return]  # a builtin's answer
+        encoded = os.fsencode(command)  # raises as the builtin does
         outputs = outputs_of(_INHERITING, -1, children.pipe_named)
         ran: list[None] = []
 
         def effect() -> Plain:
             ran.append(None)
-            status = self._captured(command, outputs) if outputs.can_pump else self._original(command)
+            status = self._captured(encoded, outputs) if outputs.can_pump else self._original(command)
             return {"status": status, "stdout": None, "stderr": None, **outputs.take()}
 
         try:
@@ -67,12 +68,12 @@ class System:
             outputs.close()
         return outcome["status"]  # type: ignore[no-any-return]  # an effect's own answer
 
-    def _captured(self, command: Any, outputs: Outputs) -> int:
+    def _captured(self, command: bytes, outputs: Outputs) -> int:
         """Run the command as ``system(3)`` does (POSIX: ``sh -c``), with pipes of ours as its stdout and stderr.
 
         Unlike there, an interrupt from the keyboard is not held off meanwhile.
         """
-        if b"\0" in os.fsencode(command):
+        if b"\0" in command:
             return self._original(command)  # type: ignore[no-any-return]  # raises
         with outputs.pumping() as ends:
             try:

@@ -1,135 +1,117 @@
-"""The waist in two small stand-ins, and what the tests of recorders do with them."""
+"""Run a program three ways: as it is, recorded, and replayed where no process can be started."""
 
 from __future__ import annotations
 
-import datetime
-import gc
-import time
-import uuid
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NoReturn
 
+import _posixsubprocess
+import attrs
 import pytest
 
-from testbench.inplace import _layout
-from testbench.recorders.clock import FACES, Clock
+import testbench
+from testbench.inplace import Redirect
+from testbench.tape import Event
+
+Program = Callable[[Path], Any]
 
 
-class Performing:
-    """Runs every effect and keeps (op, request, outcome); an outcome is a value or the exception that was raised."""
-
-    def __init__(self):
-        self.events = []
-        self._inside = False
-
-    def __call__(self, op, request, effect, *, raises=()):
-        """Make one crossing; what its effect crosses in turn is part of it."""
-        if self._inside:
-            return effect()
-        self._inside = True
-        try:
-            outcome = effect()
-        except raises as error:
-            self.events.append((op, request, error))
-            raise
-        finally:
-            self._inside = False
-        self.events.append((op, request, outcome))
-        return outcome
-
-    def source(self, op, effect, bind):
-        """Give a reader that is one crossing each."""
-        bind(lambda: self(op, None, effect))
+def outcome_of(program: Program, place: Path) -> Any:
+    """Return what the program returns, or all that can be seen of the exception it raises."""
+    try:
+        return "returned", program(place)
+    except Exception as error:
+        names = (
+            "errno",
+            "strerror",
+            "filename",
+            "filename2",
+            "cmd",
+            "returncode",
+            "output",
+            "stderr",
+            "start",
+            "reason",
+        )
+        seen = {name: getattr(error, name) for name in names if hasattr(error, name)}
+        return "raised", type(error), str(error), error.args, seen
 
 
-class Answering:
-    """Gives remembered outcomes in their order, and runs nothing."""
+@contextmanager
+def no_processes() -> Iterator[None]:
+    """Make it impossible to start a process or to send a signal."""
 
-    def __init__(self, events):
-        self.left = list(events)
+    def refuse(*args: Any, **_: Any) -> NoReturn:
+        raise AssertionError(f"the replay reached the world: {args!r}")
 
-    def __call__(self, op, request, effect, *, raises=()):
-        """Answer the next crossing, which must be the one that comes."""
-        assert self.left, f"{op} was asked for after the end"
-        known_op, known_request, outcome = self.left.pop(0)
-        # repr tells -0.0 from 0.0 and 1 from 1.0, and finds NaN equal to itself
-        assert (known_op, repr(known_request)) == (op, repr(request))
-        if isinstance(outcome, BaseException):
-            raise outcome
-        return outcome
-
-    def source(self, op, effect, bind):
-        """Give a reader that answers."""
-        bind(lambda: self(op, None, effect))
-
-
-@pytest.fixture
-def performing():
-    """Give the stand-in that runs effects."""
-    return Performing
+    places = [(_posixsubprocess, "fork_exec")]
+    places += [(os, name) for name in ("fork", "posix_spawn", "posix_spawnp", "system", "kill", "killpg", "waitpid")]
+    redirects = [Redirect(getattr(module, name)) for module, name in places]
+    path = os.environ["PATH"]
+    os.environ["PATH"] = "/nonexistent"
+    try:
+        for redirect in redirects:
+            redirect.to(refuse)
+        yield
+    finally:
+        for redirect in reversed(redirects):
+            redirect.restore()
+        os.environ["PATH"] = path
 
 
-@pytest.fixture
-def answering():
-    """Give the stand-in that answers."""
-    return Answering
+@attrs.define
+class Ways:
+    """Runs programs in one directory, fresh each time, on one tape."""
 
+    place: Path
+    tape: Path
+    options: dict[str, Any] = attrs.Factory(dict)
 
-@pytest.fixture(autouse=True)
-def quiet_collector():
-    """Keep Hypothesis, which times garbage collections, from reading the clock in the middle of a program."""
-    callbacks = gc.callbacks[:]
-    gc.callbacks.clear()
-    yield
-    gc.callbacks.extend(callbacks)
+    def fresh(self) -> Path:
+        """Return the directory, empty but for a named pipe into which nobody ever writes."""
+        shutil.rmtree(self.place, ignore_errors=True)
+        self.place.mkdir()
+        os.mkfifo(self.place / "fifo")
+        return self.place
 
+    def stock(self, program: Program) -> Any:
+        """Run it as it is."""
+        return outcome_of(program, self.fresh())
 
-@pytest.fixture
-def zone(monkeypatch):
-    """Give a function that sets the local time zone."""
+    def record(self, program: Program) -> Any:
+        """Run it and write the tape; a leak fails."""
+        with testbench.record(self.tape, leaks="fail", **self.options):
+            return outcome_of(program, self.fresh())
 
-    def put(name):
-        monkeypatch.setenv("TZ", name)
-        time.tzset()
+    def replay(self, program: Program) -> Any:
+        """Answer it from the tape."""
+        self.fresh()
+        options = {name: value for name, value in self.options.items() if name not in ("clock", "start")}
+        with no_processes(), testbench.replay(self.tape, **options):
+            return outcome_of(program, self.place)
 
-    yield put
-    monkeypatch.undo()
-    time.tzset()
+    def events(self) -> list[Event]:
+        """Return the events of kind ``process`` on the tape."""
+        return [event for event in testbench.open_tape(self.tape) if event.kind == "process"]
 
+    def ops(self) -> list[str]:
+        """Return the ops of those events."""
+        return [event.op for event in self.events()]
 
-@pytest.fixture
-def recorded():
-    """Give a function that runs a program on the world, and returns what it gave and the events."""
-
-    def run(program, virtual=None):
-        call = Performing()
-        with Clock(virtual).install(call):
-            seen = program()
-        return seen, call.events
-
-    return run
-
-
-@pytest.fixture
-def replayed():
-    """Give a function that runs a program on events, and returns what it gave."""
-
-    def run(program, events):
-        call = Answering(events)
-        with Clock().install(call):
-            seen = program()
-        assert call.left == []
-        return seen
-
-    return run
+    def agree(self, program: Program) -> Any:
+        """Check that all three ways come to the same, and return it."""
+        stock = self.stock(program)
+        recorded = self.record(program)
+        assert recorded == stock
+        assert self.replay(program) == recorded
+        return recorded
 
 
 @pytest.fixture
-def places():
-    """Give a function that returns every place the clock recorder redirects, as it stands, to compare."""
-    functions = [*FACES, time.sleep, time.localtime, time.gmtime, time.ctime, time.asctime, time.strftime]
-    functions += [time.clock_gettime, time.clock_gettime_ns]
-
-    def look():
-        entries = [vars(datetime.datetime)[name] for name in ("now", "utcnow")]
-        return [_layout.read(function) for function in functions], entries, uuid._node, uuid._last_timestamp
-
-    return look
+def ways(tmp_path: Path) -> Ways:
+    """Run programs three ways."""
+    return Ways(tmp_path / "place", tmp_path / "run.tape")
