@@ -16,6 +16,7 @@ _WIDTH: Final = 100
 
 READING: Final = {2: "bad usage", 3: "the tape cannot be read, or is damaged"}
 RUNNING: Final = {
+    70: "testbench itself failed; please report it",
     71: "the run diverged from the tape, or could not be recorded faithfully",
     72: "bad usage, or something that cannot be recorded",
     73: "the tape cannot be read or written",

@@ -12,11 +12,14 @@ import json
 import os
 import signal
 import sys
+import traceback
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from testbench import _api
-from testbench.cli import _become
+from testbench.cli._become import become
 from testbench.cli._exit import PROBLEM
+from testbench.cli._traceback import show
 from testbench.errors import DivergenceError, TestbenchError
 
 
@@ -29,7 +32,7 @@ def main(instructions: str, command: list[str]) -> None:
         command: the words of the whole command, interpreter and program.
     """
     order = json.loads(instructions)
-    program = _become.become(order["how"], command, order["at"])
+    program = become(order["how"], command, order["at"])
     ending = _Ending(_open(*order["session"]))
     # Registered first, so called last: after the program's threads and its own exit handlers.
     atexit.register(ending.close)
@@ -39,6 +42,7 @@ def main(instructions: str, command: list[str]) -> None:
         raise
     except DivergenceError as error:
         # The session raises it again when it is closed, and the report is printed then, once.
+        sys.unraisablehook = _quiet_about_divergence(sys.unraisablehook)
         sys.exit(PROBLEM + error.exit_status)
     except BaseException as error:
         ending.by(error)
@@ -56,7 +60,7 @@ class _Ending:
     def by(self, error: BaseException) -> None:
         """Take note of an exception that nobody caught, and show it as the interpreter does."""
         self._interrupted = isinstance(error, KeyboardInterrupt)
-        _show(error)
+        show(error)
         if self._interrupted or isinstance(error, TestbenchError):
             self._session.abort(error)
             self._session = None
@@ -70,6 +74,10 @@ class _Ending:
                 self._session.close()
         except TestbenchError as error:
             _give_up(error)
+        except BaseException:  # a fault of ours: atexit would print it and let the program end as if all were well
+            traceback.print_exc()
+            _flush()
+            os._exit(PROBLEM)
         if self._interrupted:  # what the interpreter does after an interrupt that nobody caught
             _flush()
             signal.signal(signal.SIGINT, signal.SIG_DFL)
@@ -83,12 +91,9 @@ def _open(verb: str, tape: str, options: dict[str, Any]) -> Any:
         _give_up(error)
 
 
-def _show(error: BaseException) -> None:
-    """Print the traceback through the program's own hook, without our frames."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_frame.f_code.co_filename in (__file__, _become.__file__):
-        trace = trace.tb_next
-    sys.excepthook(type(error), error.with_traceback(trace), trace)
+def _quiet_about_divergence(hook: Callable[[Any], None]) -> Callable[[Any], None]:
+    """Say nothing more of a divergence that exit handlers and finalisers run into as well."""
+    return lambda news: None if isinstance(news.exc_value, DivergenceError) else hook(news)
 
 
 def _give_up(error: TestbenchError) -> NoReturn:

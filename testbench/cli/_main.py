@@ -79,9 +79,16 @@ def _guarded(command: Command, options: argparse.Namespace) -> int:
 def _without_command(words: list[str]) -> int:
     parser = overview()
     if parser.parse_args(words).version:
-        print(_PROG, metadata.version("testbench"))
+        print(_PROG, _version())
         return 0
     return parser.error(f"unknown command {words[0]!r}" if words else "a command is missing")
+
+
+def _version() -> str:
+    try:
+        return metadata.version(_PROG)
+    except metadata.PackageNotFoundError:
+        return "from a source tree, not installed"
 
 
 def overview() -> Parser:

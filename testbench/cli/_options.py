@@ -15,10 +15,10 @@ _FIXED_SEED: Final = "0"
 def add_session_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of a session."""
     parser.add_argument(
-        "--recorders", metavar="KIND,...", type=_words, help="only these kinds of boundary (default: all)"
+        "--recorders", metavar="KIND,...", type=words, help="only these kinds of boundary (default: all)"
     )
     parser.add_argument(
-        "--env", metavar="NAME,...", type=_words, help="environment variables of child processes that have to match"
+        "--env", metavar="NAME,...", type=words, help="environment variables of child processes that have to match"
     )
 
 
@@ -39,5 +39,6 @@ def hash_seed(meta: Mapping[str, Plain] | None = None) -> str:
     return seed if seed.isdigit() else _FIXED_SEED
 
 
-def _words(given: str) -> list[str]:
+def words(given: str) -> list[str]:
+    """Return the words of a list with commas."""
     return [word for word in given.split(",") if word]

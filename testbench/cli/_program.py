@@ -78,18 +78,19 @@ def find(name: str) -> str:
 
     Raises:
         FileNotFoundError: it is nowhere.
-        PermissionError: it is somewhere and may not be executed.
+        PermissionError, IsADirectoryError: it is there and cannot be executed.
     """
     folders = [""] if "/" in name else os.get_exec_path()
     seen = None
     for folder in folders:
         path = os.path.join(folder, name)
-        if os.path.isfile(path):
-            if os.access(path, os.X_OK):
-                return path
+        if os.path.isfile(path) and os.access(path, os.X_OK):
+            return path
+        if os.path.exists(path):
             seen = path
     if seen is not None:
-        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), seen)
+        number = errno.EISDIR if os.path.isdir(seen) else errno.EACCES
+        raise OSError(number, os.strerror(number), seen)  # of the class that belongs to the number
     raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), name)
 
 

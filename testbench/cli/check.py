@@ -6,11 +6,10 @@ import argparse
 
 import attrs
 
-from testbench.tape import check
 from testbench.cli._command import READING, Command
 from testbench.cli._exit import SAME, UNREADABLE
 from testbench.cli._output import print_json, text
-from testbench.tape import Finding
+from testbench.tape import Finding, check
 
 
 def run(options: argparse.Namespace) -> int:

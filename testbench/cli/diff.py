@@ -3,30 +3,42 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
-import attrs
-
-from testbench.tape import diff
 from testbench.cli._command import READING, Command
 from testbench.cli._exit import DIFFERS, SAME
-from testbench.cli._output import print_json
+from testbench.cli._options import words
+from testbench.cli._output import as_json, event_as_json, print_json
+from testbench.tape import Change, diff
 
 
 def run(options: argparse.Namespace) -> int:
     """Print the changes."""
     status = SAME
-    for change in diff(options.a, options.b):
-        status = DIFFERS
+    for change in diff(options.a, options.b, timing=options.timing, same=options.same, ignore=options.ignore):
+        if change.action != "same":
+            status = DIFFERS
         if options.json:
-            print_json(attrs.asdict(change))
+            print_json(_as_json(change))
         else:
             print(change)
     return status
 
 
+def _as_json(change: Change) -> dict[str, Any]:
+    left, right = (side and event_as_json(side, whole=False) for side in (change.left, change.right))
+    fields = [[name, as_json(one, whole=False), as_json(other, whole=False)] for name, one, other in change.fields]
+    return {"action": change.action, "left": left, "right": right, "fields": fields}
+
+
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("a", metavar="A", help="the tape before")
     parser.add_argument("b", metavar="B", help="the tape after")
+    parser.add_argument(
+        "--ignore", metavar="KIND,...", type=words, default=(), help="kinds to leave out: clock, process.spawn"
+    )
+    parser.add_argument("--timing", action="store_true", help="durations and times count as well")
+    parser.add_argument("--same", action="store_true", help="print what is the same, too")
     parser.add_argument("--json", action="store_true", help="print one JSON object per change and line")
 
 
@@ -34,8 +46,9 @@ COMMAND = Command(
     name="diff",
     twin="diff",
     summary="show what changed from one tape to another",
-    usage="diff [--json] A B",
-    text="Align two tapes, so that an event added in the middle is one change, and print what differs.",
+    usage="diff [options] A B",
+    text="Align two tapes, so that an event added in the middle is one change, and print what differs: "
+    "+ added, - removed, ~ changed.",
     statuses={0: "the same", 1: "they differ", **READING},
     arguments=_arguments,
     run=run,

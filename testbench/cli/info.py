@@ -29,8 +29,8 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 def _rows(info: Info) -> list[tuple[str, str]]:
     pairs = [
-        ("size", f"{info.size:,} bytes, of which {info.blob_size:,} in {info.blobs:,} payloads"),
-        ("events", f"{info.events:,} in {len(info.lanes):,} lane{'s' if len(info.lanes) != 1 else ''}"),
+        ("size", f"{info.size:,} bytes, of which {info.blob_size:,} in {_count(info.blobs, 'payload')}"),
+        ("events", f"{info.events:,} in {_count(len(info.lanes), 'lane')}"),
         *((f"  {text(name)}", f"{count:,}") for name, count in info.kinds.items()),
         ("lanes", ", ".join(text(lane) for lane in info.lanes)),
         *((f"meta {text(key)}", text(value)) for key, value in info.meta.items()),
@@ -38,6 +38,10 @@ def _rows(info: Info) -> list[tuple[str, str]]:
     if info.events_digest is not None:
         pairs.append(("events digest", f"{text(info.digest)}:{info.events_digest.hex()}"))
     return pairs
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _as_json(info: Info) -> dict[str, object]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 
-from testbench.tape import recover
 from testbench.cli._command import Command
 from testbench.cli._exit import SAME, UNREADABLE
 from testbench.cli._output import print_json, text
 from testbench.cli.check import describe
+from testbench.tape import recover
 
 
 def run(options: argparse.Namespace) -> int:

@@ -19,8 +19,9 @@ _WHOLE = 1 << 62
 def run(options: argparse.Namespace) -> int:
     """Print the events that were asked for."""
     start, stop = _span(options.seq)
+    kind, _, op = (options.kind or "").partition(".")
     with open_tape(options.tape) as tape:
-        for event in tape.events(kind=options.kind, lane=options.lane, start=start, stop=stop):
+        for event in tape.events(kind=kind or None, op=op or None, lane=options.lane, start=start, stop=stop):
             if options.json:
                 print_json(event_as_json(event, whole=options.blobs))
             else:
@@ -56,10 +57,10 @@ def _answer(event: Event, width: int) -> str:
             return ""
 
 
-def _span(given: str | None) -> tuple[int | None, int | None]:
+def _span(given: str | None) -> tuple[int, int | None]:
     """Return the first position and the one after the last; both ends of ``A..B`` may be left out."""
     if given is None:
-        return None, None
+        return 0, None
     match = re.fullmatch(r"(\d*)(\.\.)?(\d*)", given)
     if match is None or not (match[1] or match[3]):
         raise UsageError(f"--seq takes A..B, A.., ..B or a single position, not {given!r}; positions count from 0")

@@ -1,0 +1,262 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import testbench
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+Write = Callable[[str, str], str]
+
+PY = sys.executable
+
+PROGRAM = """
+import atexit, subprocess, sys, threading, time
+
+def late():
+    print("exit handler", time.time())
+
+atexit.register(late)
+print(time.time(), sys.argv[1:], subprocess.run(["echo", "hello"], capture_output=True).stdout)
+time.sleep(0.05)
+threading.Thread(target=lambda: print("thread", time.monotonic())).start()
+sys.exit(3)
+"""
+
+
+@pytest.fixture
+def program(write: Write) -> str:
+    """A program that uses every built-in kind, from its threads and exit handlers, too."""
+    return write("program.py", PROGRAM)
+
+
+def test_a_replay_prints_what_the_recording_printed(run: Run, program: str, tmp_path: Path) -> None:
+    """Output and exit status are the program's own, both times, with its tools out of PATH the second."""
+    recorded = run("record", "-o", "x.tape", "--", PY, program, "a b")
+    assert (recorded.returncode, recorded.stderr) == (3, "")
+    assert "exit handler" in recorded.stdout
+    assert "thread" in recorded.stdout
+    replayed = run("replay", "x.tape", "--rerecord", "y.tape", "--", PY, program, "a b", PATH="/nowhere")
+    assert (replayed.returncode, replayed.stderr, replayed.stdout) == (3, "", recorded.stdout)
+    assert (tmp_path / "x.tape").read_bytes() == (tmp_path / "y.tape").read_bytes()
+
+
+@pytest.mark.parametrize("form", ["script", "module", "code", "console script", "executable file", "pytest"])
+def test_every_form_of_python_program_is_recorded_from_inside(run: Run, write: Write, form: str) -> None:
+    """Whatever starts a Python program, its clock reads are on the tape."""
+    code = "import time; print(time.time())"
+    path = write("once.py", code)
+    tool = write("tool", f"#!{PY}\n{code}\n")
+    os.chmod(tool, 0o755)
+    test = write("test_once.py", f"def test_once(capsys):\n    {code}\n    assert time.time() > 1\n")
+    command = {
+        "script": [PY, path],
+        "module": [PY, "-m", "once"],
+        "code": [PY, "-c", code],
+        "console script": ["tool"],
+        "executable file": ["./tool"],
+        "pytest": [PY, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly", test],
+    }[form]
+    path = os.pathsep.join([os.path.dirname(tool), os.environ["PATH"]])
+    recorded = run("record", "-o", "x.tape", "--", *command, PATH=path)
+    assert (recorded.returncode, recorded.stderr) == (0, "")
+    shown = run("show", "--kind", "clock.time", "x.tape").stdout
+    assert "clock.time" in shown
+    replayed = run("replay", "x.tape", "--", *command, PATH=path)
+    assert (replayed.returncode, replayed.stdout, replayed.stderr) == (0, recorded.stdout, "")
+
+
+def test_a_program_may_end_by_an_exception(run: Run, write: Write) -> None:
+    """An uncaught exception is an ending like any other: the interpreter's traceback, status 1, and a good tape."""
+    path = write("bad.py", "import time\n\n\ndef f():\n    raise ValueError(time.time() > 0)\n\n\nf()\n")
+    alone = subprocess.run([PY, path], capture_output=True, text=True)
+    for verb in (["record", "-o", "x.tape"], ["replay", "x.tape"]):
+        done = run(*verb, "--", PY, path)
+        assert (done.returncode, done.stdout, done.stderr) == (1, "", alone.stderr)
+
+
+@pytest.mark.parametrize(
+    ("ending", "status", "said"),
+    [("sys.exit(0)", 0, ""), ("sys.exit(7)", 7, ""), ("sys.exit('no')", 1, "no\n"), ("sys.exit(None)", 0, "")],
+)
+def test_the_exit_status_is_that_of_the_program(run: Run, ending: str, status: int, said: str) -> None:
+    """Every way of calling sys.exit means what it means without us."""
+    done = run("record", "-o", "x.tape", "--", PY, "-c", f"import sys; {ending}")
+    assert (done.returncode, done.stderr) == (status, said)
+
+
+def test_another_argument_is_a_divergence(run: Run, program: str) -> None:
+    """The report is on stderr, once, and the status is 71, whatever the program would have ended with."""
+    run("record", "-o", "x.tape", "--", PY, program)
+    code = PROGRAM.replace("hello", "goodbye")
+    done = run("replay", "x.tape", "--", PY, "-c", code)
+    assert done.returncode == 71
+    assert done.stderr.count("mismatch") == 1
+    assert "goodbye" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_divergence_cannot_be_swallowed(run: Run) -> None:
+    """A program that catches everything still ends with 71."""
+    run("record", "-o", "x.tape", "--", PY, "-c", "import time; time.sleep(0)")
+    code = "import time\ntry: time.sleep(1)\nexcept BaseException: pass"
+    done = run("replay", "x.tape", "--", PY, "-c", code)
+    assert done.returncode == 71
+
+
+def test_events_that_are_left_over_are_a_divergence(run: Run) -> None:
+    """A program that does less than was recorded ends with 71 after its own output."""
+    code = "import sys, time\nfor _ in range(int(sys.argv[1])): time.sleep(0)\nprint('done')"
+    run("record", "-o", "x.tape", "--", PY, "-c", code, "3")
+    done = run("replay", "x.tape", "--", PY, "-c", code, "2")
+    assert (done.returncode, done.stdout) == (71, "done\n")
+    assert "leftover" in done.stderr
+
+
+def test_sets_have_the_same_order_on_replay(run: Run) -> None:
+    """The hash seed belongs to a run: the given one, or a fixed one, and on replay the recorded one."""
+    code = "import os; print(list(map(str, {'a', 'b', 'c', 'd', 'e'})), os.environ['PYTHONHASHSEED'])"
+    given = run("record", "-o", "x.tape", "--", PY, "-c", code, PYTHONHASHSEED="42")
+    assert given.stdout.endswith(" 42\n")
+    assert run("replay", "x.tape", "--", PY, "-c", code, PYTHONHASHSEED="7").stdout == given.stdout
+    fixed = run("record", "-o", "y.tape", "--", PY, "-c", code, PYTHONHASHSEED="random")
+    assert fixed.stdout.endswith(" 0\n")
+
+
+def test_a_paused_clock_makes_recordings_identical(run: Run, program: str, tmp_path: Path) -> None:
+    """Two recordings of a deterministic program are the same to the last byte."""
+    for name in ("a.tape", "b.tape"):
+        run("record", "--clock", "paused", "--start", "2026-05-17T08:30:00Z", "-o", name, "--", PY, program)
+    assert (tmp_path / "a.tape").read_bytes() == (tmp_path / "b.tape").read_bytes()
+    with testbench.open_tape(tmp_path / "a.tape") as tape:
+        (first, *_) = tape.events(kind="clock", op="time")
+    assert first.values == [1779006600.0]
+
+
+def test_a_program_that_is_not_python_is_seen_from_outside(run: Run) -> None:
+    """Its outcome is on the tape, its status passed on, and a line says that there is no more."""
+    recorded = run("record", "-o", "x.tape", "--", "sh", "-c", "echo out; exit 5")
+    assert (recorded.returncode, recorded.stdout) == (5, "out\n")
+    assert "sh is not a Python program" in recorded.stderr
+    kinds = json.loads(run("info", "--json", "x.tape").stdout)["kinds"]
+    assert "process.spawn" in kinds
+    replayed = run("replay", "x.tape", "--", "sh", "-c", "echo out; exit 5", PATH="/nowhere")
+    assert replayed.returncode == 5
+
+
+def test_a_program_ended_by_a_signal_gives_the_status_of_a_shell(run: Run) -> None:
+    """128 and the number of the signal."""
+    done = run("record", "-o", "x.tape", "--", "sh", "-c", "kill -9 $$")
+    assert done.returncode == 128 + signal.SIGKILL
+
+
+@pytest.mark.parametrize(
+    ("command", "status", "said"),
+    [
+        (["no-such-program"], 127, "no such program"),
+        (["./plain.txt"], 126, "Permission denied"),
+        (["./"], 126, "directory"),
+        (["./plain.py"], 126, "python ./plain.py"),
+        ([PY, "missing.py"], 2, "can't open file"),
+    ],
+)
+def test_what_cannot_be_started_is_told_as_a_shell_does(
+    run: Run, write: Write, tmp_path: Path, command: list[str], status: int, said: str
+) -> None:
+    """127 for nothing, 126 for something that is no program, and no tape is left."""
+    write("plain.txt", "")
+    os.chmod(write("plain.py", "print()\n"), 0o755)
+    done = run("record", "-o", "x.tape", "--", *command)
+    assert done.returncode == status
+    assert said in done.stderr
+    assert not list(tmp_path.glob("x.tape*"))
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (["record", "-o", "x.tape"], 72, "double dash"),
+        (["record", "--", PY, "-c", "0"], 72, "-o"),
+        (["record", "-o", "x.tape", "--nonsense", "--", PY, "-c", "0"], 72, "--nonsense"),
+        (["record", "-o", "x.tape", "--start", "2026-01-01T00:00:00Z", "--", PY, "-c", "0"], 72, "paused"),
+        (["record", "-o", "x.tape", "--clock", "paused", "--start", "noon", "--", PY, "-c", "0"], 72, "noon"),
+        (["record", "-o", "x.tape", "--recorders", "clocks", "--", PY, "-c", "0"], 72, "clocks"),
+        (["record", "-o", "none/x.tape", "--", PY, "-c", "0"], 73, "mkdir"),
+        (["record", "-o", ".", "--", PY, "-c", "0"], 73, "directory"),
+        (["replay", "none.tape", "--", PY, "-c", "0"], 73, "none.tape"),
+        (["replay", "text.tape", "--", PY, "-c", "0"], 73, "text.tape"),
+        (["replay", ".", "--", PY, "-c", "0"], 73, "expected a tape"),
+    ],
+)
+def test_what_stands_in_the_way_has_a_status_of_its_own(
+    run: Run, write: Write, words: list[str], status: int, said: str
+) -> None:
+    """72 for bad usage and 73 for the tape, so that neither is taken for the program's status."""
+    write("text.tape", "hello\n")
+    done = run(*words)
+    assert done.returncode == status
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_an_interpreter_without_testbench_is_told_so(run: Run) -> None:
+    """The message names the interpreter and the command that mends it."""
+    done = run("record", "-o", "x.tape", "--", PY, "-I", "-S", "-c", "0")
+    assert done.returncode == 72
+    assert f"{PY} -m pip install testbench" in done.stderr
+
+
+def test_files_beside_the_program_do_not_stand_in_for_the_library(run: Run, write: Write) -> None:
+    """A module of the current directory with the name of one of the library is not imported by us."""
+    write("json.py", "raise SystemExit('wrong json')")
+    write("attrs.py", "raise SystemExit('wrong attrs')")
+    path = write("below.py", "print('fine')")
+    done = run("record", "-o", "x.tape", "--", PY, "-P", path, PYTHONSAFEPATH="1")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "fine\n", "")
+
+
+def test_a_failing_recording_leaves_the_good_tape(run: Run, tmp_path: Path) -> None:
+    """An interrupted program sets its tape aside, ends as the interpreter ends it, and the old tape stays."""
+    run("record", "-o", "x.tape", "--", PY, "-c", "import time; time.time()")
+    before = (tmp_path / "x.tape").read_bytes()
+    code = "import os, signal, time; time.time(); os.kill(os.getpid(), signal.SIGINT); time.sleep(9)"
+    done = run("record", "-o", "x.tape", "--", PY, "-c", code)
+    assert done.returncode == -signal.SIGINT
+    assert "KeyboardInterrupt" in done.stderr
+    assert (tmp_path / "x.tape").read_bytes() == before
+    assert (tmp_path / "x.tape.failed").exists()
+
+
+def test_a_killed_recording_can_be_looked_at(run: Run, tmp_path: Path) -> None:
+    """The file that a killed program leaves opens, and is recovered."""
+    code = "import os, signal, time\nfor _ in range(9): time.sleep(0.03)\nos.kill(os.getpid(), signal.SIGKILL)"
+    assert run("record", "-o", "x.tape", "--", PY, "-c", code).returncode == -signal.SIGKILL
+    assert not json.loads(run("info", "--json", "x.tape.partial").stdout)["complete"]
+    assert run("recover", "x.tape.partial", "-o", "x.tape").returncode in (0, 3)
+    assert run("check", "x.tape").returncode == 0
+
+
+def test_a_fork_of_the_program_leaves_the_tape_alone(run: Run) -> None:
+    """A child made by os.fork that ends normally does not close its parent's tape."""
+    code = "import os, time, warnings\npid = os.fork()\nif pid: os.waitpid(pid, 0)\ntime.time()"
+    done = run("record", "--leaks", "ignore", "-o", "x.tape", "--", PY, "-c", code)
+    assert done.returncode == 0
+    assert run("check", "x.tape").returncode == 0
+
+
+def test_stdin_is_the_programs_own(run: Run, tmp_path: Path) -> None:
+    """What is piped to the command reaches the program."""
+    done = subprocess.run(
+        [PY, "-m", "testbench", "record", "-o", tmp_path / "x.tape", "--", PY, "-c", "print(input())"],
+        input="words\n",
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stdout) == (0, "words\n")
