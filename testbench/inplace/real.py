@@ -32,6 +32,8 @@ sleep: Final = _real(_time.sleep)
 get_ident: Final = _real(_thread.get_ident)
 start_new_thread: Final = _real(_thread.start_new_thread)
 allocate_lock: Final = _real(_thread.allocate_lock)
+acquire: Final = _thread.LockType.acquire
+"""``acquire(lock, True, seconds)``: the method itself, which redirecting it in its type does not reach."""
 
 close: Final = _real(_os.close)
 dup: Final = _real(_os.dup)

@@ -24,6 +24,7 @@ from testbench.recorders._dates import install_dates
 from testbench.recorders._moments import install_moments
 from testbench.recorders._uuids import install_uuids
 from testbench.recorders._virtual import VirtualClock
+from testbench.recorders._waits import install_waits
 
 FACES: Final[tuple[Callable[[], float], ...]] = (
     time.time,
@@ -72,6 +73,8 @@ class Clock:
             install_dates(call, stack, self._virtual)
             install_uuids(call, stack, self._virtual)
             self._doors["sleep"] = install_moments(call, stack, self._virtual)
+            if self._virtual is not None:
+                install_waits(stack, self._virtual)
             yield
 
     def now_ns(self) -> int:

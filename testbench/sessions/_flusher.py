@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable
 from typing import Final
 
-from testbench.inplace.real import allocate_lock, get_ident, start_new_thread
+from testbench.inplace.real import acquire, allocate_lock, get_ident, start_new_thread
 
 _EVERY_S: Final = 0.1
 
@@ -58,7 +58,7 @@ class Flusher:
         OWN_THREADS.add(ident)
         self._ignore(ident)
         try:
-            while not self._stop.acquire(True, _EVERY_S):
+            while not acquire(self._stop, True, _EVERY_S):
                 self._flush_without_finalisers()
             self._stop.release()
         finally:
