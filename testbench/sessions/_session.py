@@ -13,6 +13,7 @@ import attrs
 
 from testbench.errors import DivergenceError, LeftoverError, RecordingError, TestbenchError, UsageError
 from testbench.protocol import Recorder
+from testbench.sessions._collector import collector_callbacks_rest
 from testbench.sessions._flusher import Flusher
 from testbench.sessions._leaks import Leak
 from testbench.sessions._recording import Recording
@@ -184,6 +185,7 @@ class Session:
         mode = self._mode
         if mode is None:
             return
+        self._stack.enter_context(collector_callbacks_rest())
         mode.lanes.install()
         self._stack.callback(mode.lanes.restore)
         for recorder in self._run.recorders:

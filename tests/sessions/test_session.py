@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import threading
 import time
@@ -346,3 +347,23 @@ def test_the_recorders_of_a_session_are_its_attributes(tape: Path) -> None:
             _ = session.nothing
     with testbench.replay(tape) as session:
         assert session.clock.now_ns() == seen
+
+
+def test_callbacks_of_the_collector_do_not_read_the_tape(tape: Path) -> None:
+    """Tools that time collections are not part of the program, and come back after the session."""
+    calls: list[float] = []
+
+    def callback(*_: Any) -> None:
+        calls.append(time.perf_counter())
+
+    gc.callbacks.append(callback)
+    try:
+        with testbench.record(tape):
+            time.perf_counter()
+            gc.collect()
+        assert calls == []
+        gc.collect()
+        assert len(calls) == 2
+    finally:
+        gc.callbacks.remove(callback)
+    assert [len(event.values or ()) for event in events(tape)] == [1]
