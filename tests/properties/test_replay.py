@@ -57,7 +57,7 @@ FACES: dict[str, Callable[[], Any]] = {
         *("process_time", "process_time_ns", "thread_time", "thread_time_ns"),
         *("localtime", "gmtime", "ctime"),
     )
-} | {"now": datetime.datetime.now, "today": datetime.date.today}
+} | {"now": lambda: datetime.datetime.now(), "today": datetime.date.today}
 
 plain = st.recursive(
     st.none()
