@@ -9,17 +9,17 @@ import hashlib
 import sys
 from array import array
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any, Final
 
-from testbench.tape._codec import ARRAY, BYTES, TAG, MalformedError, Tag, decode, encode, head
+from testbench.tape._codec import ARRAY, BYTES, TAG, MalformedError, encode, head, iterate, read_head
 from testbench.tape._event import KindRow
-from testbench.tape._items import DIGEST_SIZE, TAG_INDEX, TAG_U32, TAG_U64
+from testbench.tape._items import DIGEST_SIZE, MAX_TABLE_SIZE, TAG_U32, TAG_U64
 from testbench.tape._structure import (
     INDEX_HEAD,
     bitmap,
     flatten,
     parse_array,
-    parse_digest,
     parse_row,
     row_wire,
     sha256,
@@ -94,21 +94,27 @@ class Index:
 
     @classmethod
     def parse(cls, item: bytes) -> Index:
-        """Read an index item back.
+        """Read an index item back. Only its small tables are decoded; the columns are taken as the bytes they are.
 
         Raises:
             MalformedError: it does not have the shape of one, or its parts disagree about their length.
         """
-        self, wire = cls(), decode(item)
-        if type(wire) is not Tag or wire.tag != TAG_INDEX or type(wire.value) is not tuple or len(wire.value) != 12:
+        self, start = cls(), INDEX_HEAD + head(ARRAY, 12)
+        if not item.startswith(start):
             raise MalformedError("an index is a tagged array of twelve")
-        total, counts, rows, offsets, events, sizes, bitmaps, blobs, blob_offsets, blob_sizes, *digests = wire.value
+        tables = list(islice(iterate(item[len(start) : len(start) + MAX_TABLE_SIZE]), 3))
+        if len(tables) != 3:
+            raise MalformedError(f"the tables of an index take at most {MAX_TABLE_SIZE} bytes")
+        (total, _), (counts, _), (rows, size) = tables
         self.counts, self.rows = unflatten(counts), [parse_row(row) for row in parse_array(rows)]
-        self.offsets, self.events = _parse_typed(offsets, TAG_U64), _parse_typed(events, TAG_U32)
-        self.sizes, self.bitmaps = _parse_typed(sizes, TAG_U32), _parse_typed(bitmaps, TAG_U64)
-        self.blob_digests = bytearray(_parse_bytes(blobs))
-        self.blob_offsets, self.blob_sizes = _parse_typed(blob_offsets, TAG_U64), _parse_typed(blob_sizes, TAG_U64)
-        self.events_digest, self.tape_digest = map(parse_digest, digests)
+        columns = _Columns(item, len(start) + size)
+        self.offsets, self.events = columns.take(TAG_U64), columns.take(TAG_U32)
+        self.sizes, self.bitmaps = columns.take(TAG_U32), columns.take(TAG_U64)
+        self.blob_digests = bytearray(columns.take_bytes())
+        self.blob_offsets, self.blob_sizes = columns.take(TAG_U64), columns.take(TAG_U64)
+        self.events_digest, self.tape_digest = columns.take_bytes(), columns.take_bytes()
+        if columns.at != len(item) or not len(self.events_digest) == len(self.tape_digest) == DIGEST_SIZE:
+            raise MalformedError("an index ends with two digests")
         self._check(total)
         return self
 
@@ -130,18 +136,27 @@ def _typed(tag: int, numbers: array[int]) -> bytes:
     return head(TAG, tag) + head(BYTES, len(data)) + data
 
 
-def _parse_typed(wire: Any, tag: int) -> array[int]:
-    numbers = array(_CODES[tag])
-    data = _parse_bytes(wire.value) if type(wire) is Tag and wire.tag == tag else b"?"
-    if len(data) % numbers.itemsize:
-        raise MalformedError("a column of the index is no typed array")
-    numbers.frombytes(data)
-    if sys.byteorder == "big":
-        numbers.byteswap()
-    return numbers
+class _Columns:
+    """Takes one column after the other off an index item."""
 
+    def __init__(self, item: bytes, at: int) -> None:
+        self.at, self._item = at, item
 
-def _parse_bytes(wire: Any) -> bytes:
-    if type(wire) is not bytes:
-        raise MalformedError("bytes were expected")
-    return wire
+    def take(self, tag: int) -> array[int]:
+        if not self._item.startswith(head(TAG, tag), self.at):
+            raise MalformedError("a column of the index is no typed array")
+        self.at += len(head(TAG, tag))
+        numbers, data = array(_CODES[tag]), self.take_bytes()
+        if len(data) % numbers.itemsize:
+            raise MalformedError("a column of the index is no typed array")
+        numbers.frombytes(data)
+        if sys.byteorder == "big":
+            numbers.byteswap()
+        return numbers
+
+    def take_bytes(self) -> bytes:
+        major, size, start = read_head(self._item, self.at)
+        self.at = start + size
+        if major != BYTES or self.at > len(self._item):
+            raise MalformedError("bytes were expected in the index")
+        return self._item[start : self.at]

@@ -59,6 +59,7 @@ PIECE_SIZE: Final = 4 << 20  # ... into pieces of this size
 
 # Limits that a value must keep to be recorded, and that a reader enforces.
 PAYLOAD_LIMIT: Final = 1 << 30  # bytes of one payload
+KINDS_LIMIT: Final = 1 << 20  # all kind rows of one tape
 VALUE_LIMIT: Final = 4 << 20  # encoded structure of one body, its payloads aside
 DEPTH_LIMIT: Final = 64  # lists and dicts inside each other
 DECODE_DEPTH: Final = 2 * DEPTH_LIMIT + 8  # a dict is a tag and an array; the rest are slab, event, body and outcome
@@ -69,6 +70,7 @@ MAX_SEGMENT_EVENTS: Final = 1 << 16
 MAX_SEAL_SIZE: Final = 1 << 12
 MAX_HEADER_SIZE: Final = 1 << 20
 MAX_KIND_SIZE: Final = 1 << 16
+MAX_TABLE_SIZE: Final = 2 << 20  # kinds and their counts in the index
 MAX_INDEX_SIZE: Final = 256 << 20
 
 LANE_START: Final = (0, "lane.start", ("name", "parent"))

@@ -7,7 +7,6 @@ a segment ends, where a blob stands) looks at content only, and what a flush wro
 from __future__ import annotations
 
 import functools
-import hashlib
 import os
 import weakref
 from collections import Counter
@@ -22,6 +21,7 @@ from testbench.tape._event import KindRow, Outcome
 from testbench.tape._index import Index
 from testbench.tape._items import (
     BODY_SIZE,
+    KINDS_LIMIT,
     LANE_START,
     LONG_RUN,
     MAX_HEADER_SIZE,
@@ -34,6 +34,7 @@ from testbench.tape._items import (
 )
 from testbench.tape._plain import plain
 from testbench.tape._runs import pack_run
+from testbench.tape._segment import Segment
 from testbench.tape._sink import Sink, forked
 from testbench.tape._structure import flatten, make_blob_head, make_end, make_header, make_kind, make_seal, sha256
 from testbench.tape._wire import Wire, lower, lower_outcome, weight
@@ -79,9 +80,10 @@ class Writer:
     def __init__(self, fd: int, meta: Mapping[str, Plain]) -> None:
         self._sink = Sink(fd, self._refuse)
         self._index = Index()
-        self._segment = _Segment()
+        self._segment = Segment()
         self._pending: list[Any] = []  # events of the open segment that are not encoded yet
         self._room = SEGMENT_EVENTS  # how many of them fit
+        self._kinds_size = 0
         self._numbers: dict[tuple[str, tuple[str, ...]], int] = {}
         self._blobs: set[bytes] = set()
         self._closed = False
@@ -218,6 +220,12 @@ class Writer:
             raise UsageError(f"kind {row.name!r} or a field of it has lone surrogates; name it in Unicode.") from error
         if len(item) > MAX_KIND_SIZE:
             raise UsageError(f"the names of kind {row.name[:60]!r} are above {MAX_KIND_SIZE} bytes. Shorten them.")
+        if self._kinds_size + len(item) > KINDS_LIMIT:
+            raise UsageError(
+                f"kind {row.name[:60]!r} comes after {len(self._numbers)} others, more than a tape can name. Give one "
+                "op the same request keys in the same order each time; what varies belongs in a value."
+            )
+        self._kinds_size += len(item)
         self._seal()
         self._sink.append(item)
         self._index.add_kind(row)
@@ -247,7 +255,7 @@ class Writer:
             counts = encode(flatten(segment.counts))
             digest = segment.digest(counts)
             self._index.add_segment(segment.offset, segment.size, digest, segment.counts)
-            self._segment, self._room = _Segment(), SEGMENT_EVENTS
+            self._segment, self._room = Segment(), SEGMENT_EVENTS
             self._sink.append(make_seal(segment.count, segment.size, digest, counts))
 
     _end_segment = _step(_seal)
@@ -270,30 +278,6 @@ class Writer:
 
     def _refuse(self, error: TestbenchError) -> None:
         self._pending = _Refusal(error)
-
-
-class _Segment:
-    """A run of events on its way to its seal."""
-
-    def __init__(self) -> None:
-        self.offset = self.size = self.count = 0
-        self.counts: Counter[int] = Counter()
-        self._state = hashlib.sha256()
-
-    def add(self, offset: int, data: bytes, counts: Counter[int], count: int) -> None:
-        """Take in encoded events that stand at ``offset``."""
-        if not self.count:
-            self.offset, self.counts = offset, counts
-        else:
-            self.counts += counts
-        self.size += len(data)
-        self.count += count
-        self._state.update(data)
-
-    def digest(self, counts: bytes) -> bytes:
-        """Digest the events and their encoded counts; the segment takes no more afterwards."""
-        self._state.update(counts)
-        return self._state.digest()
 
 
 class _Refusal(list[Any]):
