@@ -129,6 +129,11 @@ class Testbench:
                 f"the recording of {path} never finished, so a replay of it would stop somewhere in the middle; make a "
                 f"clean tape of what is there with: testbench recover {path}"
             )
+        if reader.digest_name != "sha-256":
+            raise TapeVersionError(
+                f"{path} names the digest function {reader.digest_name!r}, which is not known here, so that nothing "
+                "of it could be verified; expected 'sha-256'. Look for damage with: testbench check, or upgrade testbench"
+            )
         recorded = _recorded(reader)
         recorders = self._make(Settings(env=self.env), tuple(recorded))
         _check_versions(recorded, recorders, path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from collections import deque
 from collections.abc import Callable
 from types import BuiltinFunctionType, FunctionType, MethodType
@@ -20,6 +21,9 @@ _retired: deque[object] = deque(maxlen=256)
 A builtin does not hold its ``m_self`` while a call is inside it. A Python function holds itself (its frame does), but a
 thread may be inside an iterator, or the target may be replaced from inside its own call: it must not die under it.
 """
+
+# Iterators must be gone before the interpreter takes its modules apart: CPython 3.12 crashes in `tee` otherwise.
+atexit.register(_retired.clear)
 
 
 class Redirect:

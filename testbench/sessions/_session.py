@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import os
+import sys
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -40,6 +42,15 @@ def _in_forked_child() -> None:
         _ACTIVE[-1]._forked()
 
 
+def _at_exit() -> None:
+    """Give the world back before the interpreter takes itself apart; a session that nobody closed is no good run."""
+    while _ACTIVE:
+        session = _ACTIVE[-1]
+        sys.stderr.write("testbench: a session was still open when the program ended; close it, or use a with block\n")
+        session.abort(RecordingError("the session was never closed"))
+
+
+atexit.register(_at_exit)
 os.register_at_fork(before=_before_fork, after_in_parent=_in_forked_parent, after_in_child=_in_forked_child)
 
 

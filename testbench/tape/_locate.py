@@ -6,7 +6,7 @@ from typing import Final
 
 from attrs import frozen
 
-from testbench.errors import NotATapeError, TapeDamagedError
+from testbench.errors import NotATapeError, TapeDamagedError, TapeVersionError
 from testbench.tape._codec import MalformedError, Tag
 from testbench.tape._event import Finding, KindRow
 from testbench.tape._index import Index
@@ -56,6 +56,8 @@ def locate(source: Source, *, salvage: bool) -> Located:
         header = _read_header(source)
     except (NotATapeError, TapeDamagedError) as error:
         return _salvage(source, error, salvage)
+    except TapeVersionError as error:
+        raise TapeVersionError(f"{source.path}: {error}") from None
     findings = [] if header.verifies else [_not_verified(header)]
     index = _read_index(source, header)
     if index is not None:

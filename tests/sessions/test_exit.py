@@ -1,0 +1,43 @@
+"""How programs with sessions end: without a crash, and with nothing lost in silence."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import testbench
+
+PROGRAM = """
+import sys, threading, time, testbench
+session = testbench.record(sys.argv[1])
+session.open()
+for _ in range(3):
+    time.time(), time.monotonic()
+{end}
+"""
+
+
+@pytest.mark.parametrize(
+    ("end", "left", "status"),
+    [
+        ("session.close()", "run.tape", 0),
+        ("session.close(); keep = [time.time, session]", "run.tape", 0),
+        ("", "run.tape.failed", 0),
+        ("raise SystemExit(3)", "run.tape.failed", 3),
+        ("raise ValueError", "run.tape.failed", 1),
+        ("threading.Thread(target=time.sleep, args=(30,), daemon=True).start(); session.close()", "run.tape", 0),
+    ],
+)
+def test_a_program_ends_without_a_crash_and_leaves_its_tape(end: str, left: str, status: int, tmp_path: Path) -> None:
+    """A closed session leaves a good tape; one that nobody closed is set aside, and the program is told."""
+    command = [sys.executable, "-c", PROGRAM.format(end=end), str(tmp_path / "run.tape")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == status, done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == [left]
+    assert ("still open" in done.stderr) == left.endswith(".failed")
+    with testbench.open_tape(tmp_path / left) as tape:
+        assert tape.complete
+        assert [len(event.values or ()) for event in tape.events(kind="clock", op="time")] == [1, 1, 1]
