@@ -12,6 +12,8 @@ from testbench.protocol import Plain
 from testbench.tape import Event, Raised, Returned
 from testbench.tape._text import ascii_safe, short
 
+_INT_BITS: Final = 1024  # more than that no reader of JSON takes for a number, and CPython refuses to write huge ones
+
 PAYLOAD: Final = 1024
 """Bytes and texts longer than this are shown by their digest unless asked for."""
 
@@ -26,7 +28,7 @@ def print_json(data: Any) -> None:
 def as_json(value: Plain, *, whole: bool = True) -> Any:
     """Return a value as JSON knows it; what JSON has no form for becomes an object with one ``$`` key.
 
-    ``{"$utf8": text}`` and ``{"$base64": text}`` are bytes, ``{"$float": "nan"}`` a float without a number,
+    ``{"$utf8": text}`` and ``{"$base64": text}`` are bytes, ``{"$float": "nan"}`` and ``{"$int": "0x..."}`` numbers,
     ``{"$payload": digest, "size": n}`` a long value left out, ``{"$dict": [[key, value], ...]}`` an object that looks
     like one of these.
 
@@ -38,6 +40,8 @@ def as_json(value: Plain, *, whole: bool = True) -> Any:
         return _payload(value, whole)
     if type(value) is float and not math.isfinite(value):
         return {"$float": repr(value)}
+    if type(value) is int and value.bit_length() > _INT_BITS:
+        return {"$int": hex(value)}
     if type(value) is list:
         return [as_json(item, whole=whole) for item in value]
     if type(value) is dict:

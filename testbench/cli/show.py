@@ -50,7 +50,7 @@ def _answer(event: Event, width: int) -> str:
         return f"x{len(event.values)}  {short(event.values, width)}"
     match event.outcome:
         case Returned(value):
-            return f"-> {fields(value, width) or 'None'}"
+            return f"-> {fields(value, width) or short(value)}"
         case Raised(name, args, state):
             return f"-> raised {ascii_safe(name)}{short(args, width)} {fields(state, width)}".rstrip()
         case _:

@@ -20,11 +20,20 @@ def short(value: Plain, width: int = _WIDTH) -> str:
         size = f" ({len(value):,} {'bytes' if isinstance(value, bytes) else 'characters'})"
         text = ascii_safe(f"{value[:width]!r}…{value[-width:]!r}")  # a payload of 50 MB is not spelled out to be cut
     else:
-        text = ascii_safe(repr(value))
+        text = ascii_safe(_spelled(value))
     if len(text) <= width:
         return text
     keep = width - 1 - len(size)
     return f"{text[: keep * 2 // 3]}…{text[len(text) - keep // 3 :]}{size}"
+
+
+def _spelled(value: Plain) -> str:
+    try:
+        return repr(value)
+    except ValueError:  # CPython refuses to write huge ints in decimal, wherever in the value they are
+        if isinstance(value, dict):
+            return "{" + ", ".join(f"{key!r}: {_spelled(item)}" for key, item in value.items()) + "}"
+        return f"[{', '.join(map(_spelled, value))}]" if isinstance(value, list) else hex(value)  # type: ignore[arg-type]
 
 
 def ascii_safe(text: str) -> str:
@@ -33,10 +42,11 @@ def ascii_safe(text: str) -> str:
 
 
 def fields(request: Plain, width: int = _WIDTH) -> str:
-    """Return a request as ``name=value`` pairs, leaving out those that are None."""
+    """Return a request as ``name=value`` pairs, leaving out what says nothing: None, False, empty lists and dicts."""
     if type(request) is not dict:
         return "" if request is None else short(request, width)
-    return " ".join(f"{ascii_safe(key)}={short(value, width)}" for key, value in request.items() if value is not None)
+    telling = [(key, item) for key, item in request.items() if item not in (None, [], {}) and item is not False]
+    return " ".join(f"{ascii_safe(key)}={short(item, width)}" for key, item in telling)
 
 
 def line(event: Event, width: int = _WIDTH) -> str:
@@ -48,5 +58,5 @@ def line(event: Event, width: int = _WIDTH) -> str:
     if isinstance(event.outcome, Raised):
         parts.append(f"-> raised {ascii_safe(event.outcome.type)}{short(event.outcome.args, width)}")
     elif isinstance(event.outcome, Returned):
-        parts.append(f"-> {fields(event.outcome.value, width) or 'None'}")
+        parts.append(f"-> {fields(event.outcome.value, width) or short(event.outcome.value)}")
     return "  ".join(part for part in parts if part)
