@@ -85,7 +85,7 @@ class PidFunctions:
 
     def _send(self, op: str, pid: Any, signal: Any, *, ours: bool) -> None:
         original = self._originals[op]
-        if ours or not isinstance(pid, int):
+        if ours or not isinstance(pid, int) or self._is_off_tape(pid):
             original(pid, signal)
             return
         request = {"child": self._reference(pid), "signal": operator.index(signal)}
@@ -93,7 +93,7 @@ class PidFunctions:
 
     def _group_of(self, op: str, pid: Any) -> int:
         original = self._originals[op]
-        if not isinstance(pid, int) or pid in (0, real.getpid()):
+        if not isinstance(pid, int) or pid in (0, real.getpid()) or self._is_off_tape(pid):
             return original(pid)  # type: ignore[no-any-return]  # a builtin's answer
 
         def effect() -> Plain:
@@ -103,12 +103,18 @@ class PidFunctions:
 
     def pidfd_open(self, pid: Any, *args: Any, **kwargs: Any) -> Any:
         """Be reported: what is waited for with such a descriptor is not recorded yet."""
-        return self._children.leak(
-            "pidfd_open", {"pid": pid}, lambda: self._originals["pidfd_open"](self._real(pid), *args, **kwargs)
-        )
+        original = self._originals["pidfd_open"]
+        if pid == real.getpid() or self._is_off_tape(pid):
+            return original(pid, *args, **kwargs)
+        return self._children.leak("pidfd_open", {"pid": pid}, lambda: original(self._real(pid), *args, **kwargs))
 
     def _leaking(self, name: str) -> Callable[..., Any]:
         return lambda *args, **kwargs: self._children.leak(name, {}, lambda: self._originals[name](*args, **kwargs))
+
+    def _is_off_tape(self, pid: Any) -> bool:
+        """Tell whether this is a child that was reported when it started: all of it goes straight through."""
+        name = self._children.named(pid)
+        return name is not None and not name.taped
 
     def _reference(self, pid: int) -> Plain:
         name = self._children.named(abs(pid))

@@ -90,6 +90,7 @@ class PopenMethods:
                 else list(map(as_plain, spawn.args))
             }
             self._children.leak(unseen, argv, lambda: self._originals["_execute_child"](face, *spawn.values()))
+            self._children.born(Name(real_pid=face.pid), face.pid, taped=False)
 
     def _stranger(self, spawn: Spawn) -> str | None:
         name = stranger_among(spawn, self._children.pipe_named)

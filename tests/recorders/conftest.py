@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _posixsubprocess
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -9,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NoReturn
 
-import _posixsubprocess
 import attrs
 import pytest
 
@@ -49,7 +49,7 @@ def no_processes() -> Iterator[None]:
         raise AssertionError(f"the replay reached the world: {args!r}")
 
     places = [(_posixsubprocess, "fork_exec")]
-    places += [(os, name) for name in ("fork", "posix_spawn", "posix_spawnp", "system", "kill", "killpg", "waitpid")]
+    places += [(os, name) for name in ("fork", "posix_spawn", "posix_spawnp", "system", "kill", "killpg")]
     redirects = [Redirect(getattr(module, name)) for module, name in places]
     path = os.environ["PATH"]
     os.environ["PATH"] = "/nonexistent"

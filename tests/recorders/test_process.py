@@ -7,6 +7,7 @@ import pathlib
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from subprocess import PIPE, STDOUT, Popen, check_output, run  # bound before any session, on purpose
 from typing import Any
@@ -243,7 +244,7 @@ def _by_pid(place: Path) -> Any:
 
 def _odd_arguments(place: Path) -> Any:
     return [
-        _raised(lambda: run(arguments, **options))
+        _raised(partial(run, arguments, **options))
         for arguments, options in [
             ([], {}),
             (None, {}),
@@ -363,7 +364,10 @@ PROGRAMS: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+SLOW = ("run timeout", "timeout text")
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in PROGRAMS])
 def test_program_sees_the_same(ways: Any, name: str) -> None:
     """A program sees the same outcome, exception and bytes as it is, recorded, and replayed without any process."""
     ways.agree(PROGRAMS[name])
