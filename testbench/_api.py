@@ -132,7 +132,7 @@ class Testbench:
         if reader.digest_name != "sha-256":
             raise TapeVersionError(
                 f"{path} names the digest function {reader.digest_name!r}, which is not known here, so that nothing "
-                "of it could be verified; expected 'sha-256'. Look for damage with: testbench check, or upgrade testbench"
+                "of it could be verified; expected sha-256. Look for damage with: testbench check, or upgrade testbench"
             )
         recorded = _recorded(reader)
         recorders = self._make(Settings(env=self.env), tuple(recorded))

@@ -1,4 +1,4 @@
-"""Live objects to `Plain` and back: what passes the waist although it is not plain (tuples, sets, paths, …).
+"""Plain values: comparing them, and turning live objects into them and back (tuples, sets, paths, …).
 
 A plain value stands for itself. Everything else becomes a dict with one key that starts with ``$``; a user's own dict
 that looks like one is written as ``$dict``, so that nothing is ever taken for something else.
@@ -6,6 +6,7 @@ that looks like one is written as ``$dict``, so that nothing is ever taken for s
 
 from __future__ import annotations
 
+import marshal
 import pathlib
 from collections.abc import Callable
 from typing import Any, Final
@@ -62,6 +63,18 @@ def decode(value: Plain) -> Any:
         return _DECODERS[name](content)
     except (KeyError, TypeError, ValueError) as error:
         raise TapeDamagedError(f"a value on the tape says {name!r} and holds no such thing: {error!r}") from error
+
+
+def same(left: Plain, right: Plain) -> bool:
+    """Compare two plain values exactly: ``1`` is not ``True``, NaN equals itself, ``-0.0`` is not ``0.0``.
+
+    Their serial forms are compared, which C code writes in one go: version 2 of `marshal` keeps every type and bit, and
+    knows neither interned strings nor references.
+    """
+    try:
+        return left is right or marshal.dumps(left, 2) == marshal.dumps(right, 2)
+    except ValueError:
+        return False  # one of them is no plain value: nothing on a tape is the same
 
 
 def _looks_encoded(value: dict[Any, Any]) -> bool:

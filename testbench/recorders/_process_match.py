@@ -6,17 +6,20 @@ from collections.abc import Mapping
 from typing import Final
 
 from testbench.protocol import Matcher, Plain
+from testbench.values import same
 
 _SHORT: Final = 80
 
 
 def match_spawn(recorded: Plain, live: Plain) -> str | None:
     """Compare every field of two spawns; see `testbench.recorders._process_spawn.request_of`."""
-    return _told(_differing(_fields(recorded), _fields(live)))
+    return None if same(recorded, live) else _told(_differing(_fields(recorded), _fields(live)))
 
 
 def match_communicate(recorded: Plain, live: Plain) -> str | None:
     """Compare child and input. Of the timeout only whether there is one: how long it is changes no answer."""
+    if same(recorded, live):
+        return None
     before, now = dict(_fields(recorded)), dict(_fields(live))
     for request in (before, now):
         request["timeout"] = request.get("timeout") is not None

@@ -73,6 +73,8 @@ class Cursor:
         Raises:
             TestbenchError: whatever has failed in this session meanwhile.
         """
+        if self.turn == turn and self._failed() is None:
+            return True  # nobody else can move the cursor, so there is nothing to lock
         while True:
             with self._lock:
                 failure = self._failed() or self._damage
@@ -97,7 +99,8 @@ class Cursor:
             self.names[event[2]] = str(event[3][0])
         with self._lock:
             self._load()
-            self._open_gate(self.turn)
+            if self._gates:
+                self._open_gate(self.turn)
 
     def wait_moved(self) -> bool:
         """Wait until some lane has taken the next event; False when none does in time."""

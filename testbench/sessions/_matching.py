@@ -1,23 +1,9 @@
-"""Whether two requests are the same, and if not, where they differ."""
+"""Where two requests differ."""
 
 from __future__ import annotations
 
-import struct
-
 from testbench.protocol import Plain
-
-
-def same(left: Plain, right: Plain) -> bool:
-    """Compare two plain values exactly: ``1`` is not ``True``, NaN equals itself, ``-0.0`` is not ``0.0``."""
-    if type(left) is not type(right):
-        return False
-    if type(left) is float:
-        return struct.pack("<d", left) == struct.pack("<d", right)
-    if type(left) is list and type(right) is list:
-        return len(left) == len(right) and all(map(same, left, right))
-    if type(left) is dict and type(right) is dict:
-        return list(left) == list(right) and all(map(same, left.values(), right.values()))
-    return left == right
+from testbench.values import same
 
 
 def exact(recorded: Plain, live: Plain) -> str | None:

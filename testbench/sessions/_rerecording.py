@@ -13,10 +13,14 @@ class Rerecorder:
     """Appends each replayed event to a new tape; does nothing without one.
 
     Values are lowered again from what the program saw, so that the new tape is a proof and not a copy.
+
+    Attributes:
+        active: whether there is a new tape.
     """
 
     def __init__(self, writer: Writer | None) -> None:
         self._writer = writer
+        self.active = writer is not None
 
     def call(self, row: KindRow, raw: tuple[Any, ...], request: Plain, took_ns: int, outcome: Outcome) -> None:
         """Append a crossing; ``raw`` is the event that answered it."""

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from testbench.sessions._matching import differences, exact, same
+from testbench.sessions._matching import differences, exact
+from testbench.values import same
 
 ODD_NAN = struct.unpack("<d", b"\x01\x00\x00\x00\x00\x00\xf8\x7f")[0]
 
