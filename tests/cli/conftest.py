@@ -66,7 +66,7 @@ def _fill(writer: Writer, extra: int) -> None:
     writer.event([writer.kind("clock.time", ["values"]), 0, 0, writer.run_body([1.5, 2.5])])
     leap = writer.kind("future.leap", ["where", "how far", *fields])
     asked = ["\x1b[31mred\u202e", bytes(range(256)) * 8, 1_500]
-    writer.event([leap, 1_000, 0, writer.call_body(asked, Returned({"ok": float("nan"), "far": [10**9999]}))])
+    writer.event([leap, 1_000, 0, writer.call_body(asked, Returned({"ok": float("nan"), "far": [10**5000]}))])
     writer.event([0, 10, 1, ["main.1", 0]])
     call = writer.kind("call.f", ["", *fields])
     writer.event([call, 2_000_000, 1, writer.call_body([None, 5_000_000], Raised("builtins.OSError", [2, "gone"]))])
