@@ -33,6 +33,10 @@ class MalformedError(ValueError):
     """Bytes that are no item of a tape; the caller knows where they stand and says so."""
 
 
+class CutOffError(MalformedError):
+    """An item that goes on where the bytes end."""
+
+
 def _refuse(*_: object) -> NoReturn:
     raise MalformedError("a tag that no tape holds")
 
@@ -122,18 +126,21 @@ def read_head(data: bytes, at: int) -> tuple[int, int, int]:
         The major type, the argument, and where the content starts.
 
     Raises:
-        MalformedError: it is cut off, indefinite, or longer than needed.
+        CutOffError: the bytes end before it does.
+        MalformedError: its length is left open, or written longer than needed.
     """
     first = data[at : at + 1]
     if not first:
-        raise MalformedError("an item is cut off")
+        raise CutOffError("an item is cut off")
     major, info = first[0] >> 5, first[0] & 31
     if info < 24:
         return major, info, at + 1
+    if info > 27:
+        raise MalformedError("an item of a length that is left open")
     size = 1 << (info - 24)
+    if len(data) < at + 1 + size:
+        raise CutOffError("an item is cut off")
     argument = int.from_bytes(data[at + 1 : at + 1 + size], "big")
-    if info > 27 or len(data) < at + 1 + size:
-        raise MalformedError("an item is cut off, or of a length that is left open")
     if major != SIMPLE and head(major, argument)[0] & 31 != info:
         raise MalformedError("a length is written longer than needed")
     return major, argument, at + 1 + size

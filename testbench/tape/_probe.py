@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container
 from typing import Final
 
-from testbench.tape._codec import MalformedError, encode, iterate
+from testbench.tape._codec import CutOffError, MalformedError, encode, iterate
 from testbench.tape._event import KindRow
 from testbench.tape._items import MAX_INDEX_SIZE, MAX_KIND_SIZE, MAX_SEAL_SIZE
 from testbench.tape._source import Source
@@ -30,7 +30,7 @@ from testbench.tape._structure import (
     read_blob_head,
     read_seal,
 )
-from testbench.tape._window import CutOffError, Window
+from testbench.tape._window import Window
 
 ANY_HEAD: Final = SEAL_HEAD[:4]
 """What the heads of all structural items begin with."""

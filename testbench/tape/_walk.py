@@ -12,7 +12,7 @@ from typing import Final
 
 from attrs import frozen
 
-from testbench.tape._codec import TAG, MalformedError, iterate
+from testbench.tape._codec import TAG, CutOffError, MalformedError, iterate
 from testbench.tape._event import Finding, KindRow, Severity
 from testbench.tape._index import Index
 from testbench.tape._items import MAX_INDEX_SIZE, MAX_SEGMENT_EVENTS, MAX_SEGMENT_SIZE
@@ -29,9 +29,9 @@ from testbench.tape._structure import (
     SEAL_HEAD,
     End,
     Header,
+    make_end,
     read_end,
 )
-from testbench.tape._window import CutOffError
 
 _PIECE: Final = 1 << 20
 
@@ -120,9 +120,9 @@ class _Walker:
             if seal is None or seal.size != seal_at - at:
                 self._probe.spend(TRIAL)
                 continue
-            if self._probe.proves(seal, at):
-                self.index.add_segment(at, seal.size, seal.digest, seal.counts)
-            else:
+            # One that fails is listed too: whoever reads it fails at the right place, and it counts as lost.
+            self.index.add_segment(at, seal.size, seal.digest, seal.counts)
+            if not self._probe.proves(seal, at):
                 self._note("segment-digest", f"{seal.count} events do not have the digest of their seal", at)
             return end
 
@@ -143,6 +143,7 @@ class _Walker:
             return start + size
         if self._window.take(start + size, 1) not in (EVENT_HEAD, ANY_HEAD[:1], b""):
             raise MalformedError("a blob without its digest, and nothing known behind it")
+        self.index.add_blob(digest, start, size)  # it is there, and damaged: not the same as missing
         self._note("blob-digest", f"expected {size} bytes with the digest {digest.hex()}; they have another", at)
         return start + size
 
@@ -155,19 +156,20 @@ class _Walker:
         if self._probe.verifies and item != self.index.finish(self._header):
             if not self.findings:  # else it lists what was there before the damage
                 self._note("index", "the index does not list what the tape holds", at)
-            self._learn(item)
+            self._learn(item, proved=self._window.take(end, END_SIZE) == make_end(at, item))
         return end
 
-    def _learn(self, item: bytes) -> None:
-        """Take kinds whose rows were lost from the index, which repeats them."""
+    def _learn(self, item: bytes, *, proved: bool) -> None:
+        """Take kinds from the index, which repeats them: those that are lost, or all if it has its digest.
+
+        A name that was changed in a kind-def looks like any other name; only the index can tell.
+        """
         try:
             rows = Index.parse(item).rows
         except MalformedError:
             return
         known = self._known()
-        for row in rows:
-            if row.number not in known:
-                self.index.add_kind(row)
+        self.index.rows = rows if proved else [*self.index.rows, *(row for row in rows if row.number not in known)]
 
     def _end_item(self, at: int) -> int:
         data = self._window.take(at, END_SIZE)

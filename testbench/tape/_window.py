@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Final
 
-from testbench.tape._codec import ARRAY, BYTES, MAP, TAG, TEXT, MalformedError, read_head
+from testbench.tape._codec import ARRAY, BYTES, MAP, TAG, TEXT, CutOffError, MalformedError, read_head
 from testbench.tape._source import Source
 
 _CHUNK: Final = 8 << 20
@@ -13,10 +13,6 @@ _PIECE: Final = 1 << 20
 
 _MAX_PARTS: Final = 1 << 20
 """Heads inside one item; a walk over more of them would take a file's word for how long to work."""
-
-
-class CutOffError(MalformedError):
-    """An item goes on where the file ends."""
 
 
 class Window:
@@ -67,7 +63,7 @@ class Window:
         """
         open_items, parts = 1, 0
         while open_items:
-            major, argument, size = self._head(at)
+            major, argument, size = read_head(self.take(at, 9), 0)
             at += size + (argument if major in (BYTES, TEXT) else 0)
             open_items += {ARRAY: argument, MAP: 2 * argument, TAG: 1}.get(major, 0) - 1
             parts += 1
@@ -76,12 +72,6 @@ class Window:
             if parts > _MAX_PARTS:
                 raise MalformedError(f"an item of more than {_MAX_PARTS} parts")
         return at
-
-    def _head(self, at: int) -> tuple[int, int, int]:
-        data = self.take(at, 9)
-        if not data or len(data) < 1 << (max(24, min(27, data[0] & 31)) - 24):
-            raise CutOffError("an item is cut off")
-        return read_head(data, 0)
 
     def _load(self, at: int) -> None:
         self._chunk = b""  # before the next one is there, so that only one is in memory
