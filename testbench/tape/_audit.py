@@ -51,7 +51,11 @@ class _Audit:
 
     def findings(self) -> Iterator[Finding]:
         seq, index = 0, self._seen.index
+        damaged = {finding.offset for finding in self._seen.findings}
         for number, (self._at, size) in enumerate(zip(index.offsets, index.sizes, strict=True)):
+            if self._at in damaged:  # reported already; what is in there means nothing
+                seq += index.events[number]
+                continue
             try:
                 data = self._source.read(self._at, size)
                 events = decode_sequence(data, index.events[number])

@@ -6,7 +6,7 @@ Every segment and every blob is proved by its digest before anything of it is gi
 from __future__ import annotations
 
 import os
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
@@ -129,6 +129,25 @@ class Reader:
         events = chain.from_iterable(segments)
         return islice(events, start - self._starts[first], None) if start else events
 
+    def unbroken(self, *, start: int = 0) -> Iterator[RawEvent]:
+        """Iterate like `events`, but only where every event is known to stand in its true position.
+
+        Raises:
+            TapeDamagedError: also where bytes between two segments are no part of a tape.
+        """
+        seq, gap = self._gap or (None, None)
+        yield from self.events(start=start) if seq is None else islice(self.events(start=start), max(0, seq - start))
+        if gap is not None:
+            raise TapeDamagedError(gap.message)
+
+    @cached_property
+    def _gap(self) -> tuple[int, Finding] | None:
+        """Where bytes are no part of a tape for the first time: the position of the next event, and the finding."""
+        found = next((finding for finding in self.damage if finding.code == "damaged"), None)
+        if found is None:
+            return None
+        return self._starts[bisect_left(self._index.offsets, found.offset or 0)], found
+
     @property
     def segment_count(self) -> int:
         """How many sealed segments there are."""
@@ -239,7 +258,9 @@ class Reader:
         try:
             return self.segment(number)
         except TapeDamagedError as error:
-            self.damage.append(Finding("segment", str(error), self._index.offsets[number]))
+            offset = self._index.offsets[number]
+            if all(finding.offset != offset for finding in self.damage):
+                self.damage.append(Finding("segment", str(error), offset))
             return ()
 
     def unspill(self, body: Wire, get_blob: GetBlob) -> Wire:
