@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from testbench.errors import BlobMissingError, NotATapeError, TapeDamagedError, TapeError
+from testbench.errors import BlobDamagedError, BlobMissingError, NotATapeError, TapeDamagedError
 from testbench.tape import Reader, Returned, Writer
 from testbench.tape._codec import CutOffError, Tag, encode, iterate
 from testbench.tape._items import MAX_SEGMENT_SIZE
@@ -47,7 +47,7 @@ def values(reader, *, salvage=False):
     for kind, _, _, body in reader.events(salvage=salvage):
         try:
             value = reader.call_body(body, reader.kinds[kind])[0]
-        except BlobMissingError:
+        except (BlobMissingError, BlobDamagedError, TapeDamagedError):
             assert salvage
             continue
         found.append(value if type(value) is int else int(value[: len(value) // 500]))
@@ -163,7 +163,7 @@ def test_zeros_at_the_end_are_no_damage(tape, whole):
 
 @given(st.integers(0, 2**40), st.integers(0, 7))
 def test_a_flipped_bit_costs_one_segment_at_most(tmp_path_factory, whole, place, bit):
-    """Any bit flipped in a tape without index: no event is wrong, and at most 256 and those of one payload are lost."""
+    """Any bit flipped in a tape without index: no event is wrong, and at most one segment and one payload are lost."""
     path = tmp_path_factory.mktemp("flip") / "flip.tape"
     header = read_header(whole).size
     data = bytearray(whole[: whole.rindex(b"\xdaTapI")])
@@ -171,16 +171,10 @@ def test_a_flipped_bit_costs_one_segment_at_most(tmp_path_factory, whole, place,
     path.write_bytes(data)
 
     with Reader.open(path) as reader:
-        right = wrong = 0
-        for event in reader.events(salvage=True):
-            try:
-                reader.call_body(event[3], reader.kinds[event[0]])
-            except TapeError:
-                wrong += 1
-            else:
-                right += 1
-        assert right >= 600 - 256 - 100
-        assert any(finding.severity == "error" for finding in reader.damage) or wrong or walked(path).unknown
+        found = values(reader, salvage=True)
+    assert set(found) <= set(range(600))
+    assert found == sorted(found)
+    assert len(found) >= 600 - 301  # of the second kind, if it loses its row
 
 
 def test_after_damage_reading_goes_on_at_the_next_proof(tape, whole):
