@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 import traceback
+import warnings
 from collections.abc import Callable
 from typing import Any, NoReturn
 
@@ -71,7 +72,7 @@ class _Ending:
             return
         try:
             if self._session is not None:
-                self._session.close()
+                _close(self._session)
         except TestbenchError as error:
             _give_up(error)
         except BaseException:  # a fault of ours: atexit would print it and let the program end as if all were well
@@ -91,15 +92,29 @@ def _open(verb: str, tape: str, options: dict[str, Any]) -> Any:
         _give_up(error)
 
 
+def _close(session: Any) -> None:
+    """Close the session; what it warns of is said in our own words, whatever filters the program has set."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        session.close()
+    for warning in caught:
+        _say(str(warning.message))
+
+
 def _quiet_about_divergence(hook: Callable[[Any], None]) -> Callable[[Any], None]:
     """Say nothing more of a divergence that exit handlers and finalisers run into as well."""
     return lambda news: None if isinstance(news.exc_value, DivergenceError) else hook(news)
 
 
 def _give_up(error: TestbenchError) -> NoReturn:
-    _flush()
-    os.write(2, f"testbench: {error}\n".encode("utf-8", "backslashreplace"))
+    _say(str(error))
     os._exit(PROBLEM + error.exit_status)
+
+
+def _say(text: str) -> None:
+    _flush()
+    with contextlib.suppress(OSError):  # a stderr that is closed: the exit status still tells
+        os.write(2, f"testbench: {text}\n".encode("utf-8", "backslashreplace"))
 
 
 def _flush() -> None:

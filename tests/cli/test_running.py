@@ -243,12 +243,25 @@ def test_a_killed_recording_can_be_looked_at(run: Run, tmp_path: Path) -> None:
     assert run("check", "x.tape").returncode == 0
 
 
+FORK = "import os, time\npid = os.fork()\nif pid: os.waitpid(pid, 0)\ntime.time()"
+
+
 def test_a_fork_of_the_program_leaves_the_tape_alone(run: Run) -> None:
     """A child made by os.fork that ends normally does not close its parent's tape."""
-    code = "import os, time, warnings\npid = os.fork()\nif pid: os.waitpid(pid, 0)\ntime.time()"
-    done = run("record", "--leaks", "ignore", "-o", "x.tape", "--", PY, "-c", code)
-    assert done.returncode == 0
+    done = run("record", "--leaks", "ignore", "-o", "x.tape", "--", PY, "-c", FORK)
+    assert (done.returncode, done.stderr) == (0, "")
     assert run("check", "x.tape").returncode == 0
+
+
+def test_what_is_not_on_the_tape_is_told(run: Run, tmp_path: Path) -> None:
+    """A leak is named on stderr, whatever the program's warning filters; with --leaks fail the tape is set aside."""
+    done = run("record", "-o", "x.tape", "--", PY, "-W", "error", "-c", FORK)
+    assert done.returncode == 0
+    assert done.stderr.startswith("testbench: ")
+    assert "process.fork" in done.stderr
+    done = run("record", "--leaks", "fail", "-o", "y.tape", "--", PY, "-c", FORK)
+    assert done.returncode == 71
+    assert (tmp_path / "y.tape.failed").exists()
 
 
 def test_stdin_is_the_programs_own(run: Run, tmp_path: Path) -> None:
