@@ -158,6 +158,8 @@ def _beside(path: Path, suffix: str) -> Path:
 def _refused(path: Path, error: OSError | ValueError) -> TapeWriteError:
     if isinstance(error, FileNotFoundError):
         what = f"there is no directory {path.parent}. Make it: `mkdir -p {path.parent}`."
+    elif isinstance(error, NotADirectoryError):
+        what = f"{path.parent} is no directory. Give the path of a file in one."
     elif isinstance(error, IsADirectoryError):
         what = "there is a directory in that place. Give the path of a file: for example `RUN.tape` inside it."
     elif isinstance(error, PermissionError):
