@@ -118,35 +118,24 @@ class Reader:
 
         Args:
             start: position of the first one wanted.
-            salvage: leave a damaged segment out and note it in `damage`, instead of raising.
+            salvage: leave out what is damaged and note it in `damage`, instead of raising.
 
         Raises:
-            TapeDamagedError: a segment is not what its seal says.
+            TapeDamagedError: a segment is not what its seal says, or bytes before the next one are no part of a tape:
+                nobody knows how many events are lost there, so what follows has no position.
         """
         first = bisect_right(self._starts, start) - 1
-        read = self._salvage if salvage else self.segment
-        segments = chain(map(read, range(first, self.segment_count)), (self.tail,))
-        events = chain.from_iterable(segments)
+        gap = None if salvage else self._gap
+        sealed = range(first, self.segment_count if gap is None else gap[0])
+        rest = (self.tail,) if gap is None else map(_lost, gap[1:])
+        events = chain.from_iterable(chain(map(self._salvage if salvage else self.segment, sealed), rest))
         return islice(events, start - self._starts[first], None) if start else events
-
-    def unbroken(self, *, start: int = 0) -> Iterator[RawEvent]:
-        """Iterate like `events`, but only where every event is known to stand in its true position.
-
-        Raises:
-            TapeDamagedError: also where bytes between two segments are no part of a tape.
-        """
-        seq, gap = self._gap or (None, None)
-        yield from self.events(start=start) if seq is None else islice(self.events(start=start), max(0, seq - start))
-        if gap is not None:
-            raise TapeDamagedError(gap.message)
 
     @cached_property
     def _gap(self) -> tuple[int, Finding] | None:
-        """Where bytes are no part of a tape for the first time: the position of the next event, and the finding."""
+        """The first place where bytes are no part of a tape: the number of the segment behind it, and the finding."""
         found = next((finding for finding in self.damage if finding.code == "damaged"), None)
-        if found is None:
-            return None
-        return self._starts[bisect_left(self._index.offsets, found.offset or 0)], found
+        return None if found is None else (bisect_left(self._index.offsets, found.offset or 0), found)
 
     @property
     def segment_count(self) -> int:
@@ -307,3 +296,8 @@ class _Rows(dict[int, KindRow]):
             f"the tape is damaged: an event has the kind {number}, and the tape has no row that names it. "
             "`testbench check` on the tape says where."
         )
+
+
+def _lost(finding: Finding) -> tuple[RawEvent, ...]:
+    """Stand where events are missing."""
+    raise TapeDamagedError(finding.message)

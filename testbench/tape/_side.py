@@ -64,7 +64,7 @@ class Side:
     def raw_events(self) -> Iterator[tuple[int, RawEvent]]:
         """Read what is compared, without the kinds that are ignored."""
         self._at_ns, self._names = self._start_ns, dict(self._start_names)
-        for seq, raw in enumerate(self._reader.unbroken(start=self._start), self._start):
+        for seq, raw in enumerate(self._reader.events(start=self._start), self._start):
             if seq >= self._stop:
                 return
             self._at_ns += raw[1]

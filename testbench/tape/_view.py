@@ -134,7 +134,7 @@ class Tape:
     def _select(self, kinds: set[int] | None, lane: str | None, start: int, stop: int) -> Iterator[Event]:
         names = {0: "main"}
         at_ns = 0
-        for seq, raw in enumerate(self._reader.unbroken()):
+        for seq, raw in enumerate(self._reader.events()):
             if seq >= stop:
                 return
             at_ns += raw[1]
