@@ -131,7 +131,7 @@ class Children:
         """Return how requests name the pipe of a child that has this descriptor here; None if there is none."""
         for child in list(self._living):
             for stream, pipe in child.pipes.items():
-                if not pipe.closed and pipe.name == fd:
+                if _is_at(pipe, fd):
                     return {"child": self.reference(child.name), "stream": stream}
         return None
 
@@ -146,6 +146,13 @@ class Children:
                 face.pid = child.name.real_pid
             else:
                 _leave_behind(face)
+
+
+def _is_at(pipe: Any, fd: int) -> bool:
+    try:
+        return not pipe.closed and pipe.name == fd
+    except ValueError:  # another thread has closed it in this moment
+        return False
 
 
 def _leave_behind(face: Any) -> None:
