@@ -137,6 +137,7 @@ def _builtin(function: Callable[..., Any]) -> BuiltinFunctionType:
     if type(function) is not BuiltinFunctionType:
         raise UsageError(
             f"{function!r} is a {type(function).__name__}; only builtin functions can be redirected in place. "
-            "Use TypeSlot for a method of a builtin type, Attribute for a function written in Python."
+            "Use TypeSlot for a method of a builtin type, Attribute for a function written in Python. If a tool that "
+            "freezes time put it there, begin the session outside of it."
         )
     return function

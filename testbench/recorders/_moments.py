@@ -18,6 +18,20 @@ from testbench.inplace import Redirect
 from testbench.protocol import Call, Plain
 from testbench.recorders._virtual import VirtualClock
 
+_Function = Callable[..., Any]
+
+_STOCK: Final[dict[str, _Function]] = {
+    "asctime": time.asctime,
+    "clock_gettime": time.clock_gettime,
+    "clock_gettime_ns": time.clock_gettime_ns,
+    "ctime": time.ctime,
+    "gmtime": time.gmtime,
+    "localtime": time.localtime,
+    "sleep": time.sleep,
+    "strftime": time.strftime,
+}
+"""Looked up early: tools that freeze time put functions of their own into the module, and into ours."""
+
 _RAISES: Final = (ValueError, TypeError, OverflowError, OSError)
 
 _LONGEST_NS: Final = 2**63 - 1
@@ -29,24 +43,22 @@ _WALL: Final = frozenset({time.CLOCK_REALTIME, 5, 8, time.CLOCK_TAI})
 _MONOTONIC: Final = frozenset({time.CLOCK_MONOTONIC, time.CLOCK_MONOTONIC_RAW, 6, time.CLOCK_BOOTTIME, 9})
 """Linux clocks that only count up: 6 is MONOTONIC_COARSE, 9 BOOTTIME_ALARM (``linux/time.h``)."""
 
-_Function = Callable[..., Any]
-
 
 def install_moments(call: Call, stack: ExitStack, virtual: VirtualClock | None) -> _Function:
     """Send all of them through ``call`` until the stack unwinds; return the function that stands for ``time.sleep``."""
-    local = _redirected(stack, time.localtime, lambda original: _calendar(call, original, virtual))
-    _redirected(stack, time.gmtime, lambda original: _calendar(call, original, virtual))
-    _redirected(stack, time.ctime, lambda original: _ctime(call, original, virtual))
+    local = _redirected(stack, "localtime", lambda original: _calendar(call, original, virtual))
+    _redirected(stack, "gmtime", lambda original: _calendar(call, original, virtual))
+    _redirected(stack, "ctime", lambda original: _ctime(call, original, virtual))
     fields = _fields(local, virtual)
-    _redirected(stack, time.asctime, lambda original: _asctime(call, original, fields))
-    _redirected(stack, time.strftime, lambda original: _strftime(call, original, fields))
-    _redirected(stack, time.clock_gettime, lambda original: _gettime(call, original, virtual))
-    _redirected(stack, time.clock_gettime_ns, lambda original: _gettime(call, original, virtual))
-    return _redirected(stack, time.sleep, lambda original: _sleep(call, original, virtual))
+    _redirected(stack, "asctime", lambda original: _asctime(call, original, fields))
+    _redirected(stack, "strftime", lambda original: _strftime(call, original, fields))
+    _redirected(stack, "clock_gettime", lambda original: _gettime(call, original, virtual))
+    _redirected(stack, "clock_gettime_ns", lambda original: _gettime(call, original, virtual))
+    return _redirected(stack, "sleep", lambda original: _sleep(call, original, virtual))
 
 
-def _redirected(stack: ExitStack, function: _Function, make: Callable[[_Function], _Function]) -> _Function:
-    redirect = Redirect(function)
+def _redirected(stack: ExitStack, name: str, make: Callable[[_Function], _Function]) -> _Function:
+    redirect = Redirect(_STOCK[name])
     stack.callback(redirect.restore)
     target = make(redirect.original)
     redirect.to(target)

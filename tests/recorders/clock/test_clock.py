@@ -253,3 +253,23 @@ def test_a_fork_keeps_the_clock(recorded):
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
     assert recorded(program, VirtualClock())[0] == 0
+
+
+def test_tools_that_freeze_time_nest_either_way(recorded, replayed, places):
+    """A session may be inside of freezegun or time-machine, or around it, and everything is restored."""
+    freezegun, time_machine = pytest.importorskip("freezegun"), pytest.importorskip("time_machine")
+    before = places()
+    for freeze in (freezegun.freeze_time("2001-01-01"), time_machine.travel("2001-01-01", tick=False)):
+        with freeze:
+            recorded(lambda: (time.time(), time.localtime(), datetime.datetime.now()))
+        _, events = recorded(lambda freeze=freeze: in_frozen_time(freeze))
+        replayed(lambda freeze=freeze: in_frozen_time(freeze), events)
+    assert places() == before
+
+
+def in_frozen_time(freeze):
+    """Read the clock before, under and after a tool that freezes time."""
+    time.time()
+    with freeze:
+        assert time.time() == 978_307_200.0
+    return time.time()
