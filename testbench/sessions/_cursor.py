@@ -30,7 +30,9 @@ class Cursor:
     Attributes:
         event: the next event, raw; None at the end of the tape.
         seq: its position.
+        row: its kind; undefined at the end of the tape.
         turn: the lane that it belongs to; None at the end of the tape.
+        shared: whether several lanes move it; nothing is locked before.
         now_ns: virtual time, nanoseconds since the recording began: when the last event taken was appended.
         names: lane names by number, as far as the tape has been read.
     """
@@ -43,7 +45,9 @@ class Cursor:
         self._lock = allocate_lock()
         self._gates: dict[int, Any] = {}
         self._damage: TapeError | None = None
+        self.shared = False
         self.turn: int | None = None
+        self.row: KindRow
         self.event: RawEvent | None = None
         self.seq = -1
         self.now_ns = 0
@@ -56,11 +60,6 @@ class Cursor:
         """The next event, which the caller knows to be there."""
         assert self.event is not None
         return self.event
-
-    @property
-    def row(self) -> KindRow:
-        """The kind of the next event."""
-        return self._reader.kinds[self.current[0]]
 
     @property
     def body(self) -> Any:
@@ -97,10 +96,12 @@ class Cursor:
         self.now_ns += event[1]
         if event[0] == _LANE_START:
             self.names[event[2]] = str(event[3][0])
+        if not self.shared:
+            self._load()
+            return
         with self._lock:
             self._load()
-            if self._gates:
-                self._open_gate(self.turn)
+            self._open_gate(self.turn)
 
     def wait_moved(self) -> bool:
         """Wait until some lane has taken the next event; False when none does in time."""
@@ -138,10 +139,14 @@ class Cursor:
     def _load(self) -> None:
         self.seq += 1
         try:
-            self.event = next(self._events, None)
+            self.event = event = next(self._events, None)
+            if event is None:
+                self.turn = None
+            else:
+                self.row = self._reader.kinds[event[0]]
+                self.turn = _turn_of(event) if event[0] == _LANE_START else event[2]
         except TapeError as damage:
-            self.event, self._damage = None, damage
-        self.turn = None if self.event is None else _turn_of(self.event)
+            self.event, self.turn, self._damage = None, None, damage
 
     def _open_gate(self, turn: int | None) -> None:
         for owner, gate in self._gates.items():
@@ -150,7 +155,6 @@ class Cursor:
 
 
 def _turn_of(event: RawEvent) -> int:
-    if event[0] != _LANE_START:
-        return int(event[2])
-    parent = event[3][1]  # a lane is born by its parent, or turns up by itself
+    """Return whose move the start of a lane is: its parent's, or that of a thread that turns up by itself."""
+    parent = event[3][1]
     return STRANGER if parent is None else int(parent)

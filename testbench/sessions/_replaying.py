@@ -41,11 +41,12 @@ class Replaying:
         self._failure: TestbenchError | None = None
         self._finished = False
         self._sources: list[tuple[str, Bind]] = []
-        self._run = Answers(())  # the values of the open run
+        self._run: Answers | None = None  # the values of the open run
         self._open = ""  # the name of its source
         self.cursor = Cursor(reader, stall_s, lambda: self._failure)
         self._reporter = Reporter(reader, self.cursor, matchers)
         self.lanes = Lanes(self._born, self._adopted, self._go_parallel)
+        self.cursor.shared = not self.lanes.single
 
     @property
     def failure(self) -> TestbenchError | None:
@@ -99,7 +100,8 @@ class Replaying:
         """Wait for this lane's turn; return with an event of this lane at the cursor."""
         if self._finished:
             self._diverge("refused", f"{name} was called after the replay had ended", lane, name, request)
-        self._settle(lane, name, request)
+        if self._run is not None:
+            self._settle(lane, name, request)
         if not self.cursor.wait(turn):
             self._diverge("stall", self._stalled(), lane, name, request)
         if self.cursor.event is None:
@@ -136,30 +138,34 @@ class Replaying:
         try:
             if depth or self._finished:
                 self._diverge("refused", f"{name} was read where no tape can answer", lane, name, None)
-            self._begin_run(name, lane)
+            run = self._begin_run(name, lane)
             self.cursor.advance()
-            return self._run.reads
+            return run.reads
         except TestbenchError as error:
             self._stick(error)
             raise
         finally:
             lane.depth = depth
 
-    def _begin_run(self, name: str, lane: Lane) -> None:
+    def _begin_run(self, name: str, lane: Lane) -> Answers:
         self._arrive(lane.number, lane, name, None)
         row = self.cursor.row
         if row.name != name or row.fields != ("values",):
             self._diverge("mismatch", f"the tape holds {row.name} here, the program read {name}", lane, name, None)
         values = self._reader.run_values(self.cursor.body)
-        self._run, self._open = Answers(values), name
+        run = Answers(values)
+        self._run, self._open = run, name
         self._rerecorder.run(row, self.cursor.current, values)
+        return run
 
     def _settle(self, lane: Lane, name: str, request: Plain) -> None:
         """Find that an open run was read to its end before its lane does anything else."""
-        left = self._run.left()
-        if not left or not (self.lanes.single or lane.number == self.cursor.turn):
+        if self._run is None or not (self.lanes.single or lane.number == self.cursor.turn):
             return
-        if self.lanes.single or name != self._open:
+        left = self._run.left()
+        if not left:
+            self._run = None
+        elif self.lanes.single or name != self._open:
             reads = "one more read" if left == 1 else f"{left} more reads"
             self._diverge("mismatch", f"the tape holds {reads} of {self._open} before this", lane, name, request)
 
@@ -173,10 +179,10 @@ class Replaying:
             lane.depth = 1
             try:
                 self._arrive(lane.number, lane, name, None)
-                if not self._run.left():
-                    self._begin_run(name, lane)
-                value = next(self._run.reads)
-                if not self._run.left():
+                run = self._run or self._begin_run(name, lane)
+                value = next(run.reads)
+                if not run.left():
+                    self._run = None
                     self.cursor.advance()
                 return value
             except TestbenchError as error:
@@ -189,7 +195,8 @@ class Replaying:
 
     def _go_parallel(self) -> None:
         self._settle(self.lanes.main, "lane.start", None)
-        self._run = Answers(())
+        self._run = None
+        self.cursor.shared = True
         for source in self._sources:
             self._bind(*source)
 

@@ -30,7 +30,7 @@ from testbench.tape._raw import RawEvent, decode_events
 from testbench.tape._runs import unpack_run
 from testbench.tape._source import Source
 from testbench.tape._structure import Seal, is_sealed, read_seal, sha256
-from testbench.tape._wire import GetBlob, Wire, lift, lift_outcome, metered
+from testbench.tape._wire import SCALARS, GetBlob, Wire, lift, lift_outcome, metered
 
 
 class Reader:
@@ -200,7 +200,7 @@ class Reader:
         """
         get_blob = metered(self.blob)
         *request, took_ns, outcome = self._fields(self.unspill(body, get_blob), max(2, len(row.fields)))
-        values = [lift(value, get_blob) for value in request]
+        values = [value if type(value) in SCALARS else lift(value, get_blob) for value in request]
         if type(took_ns) is not int or took_ns < 0:
             raise self._damaged_event("the time that an effect took is a whole number of nanoseconds")
         names = row.fields[:-2]

@@ -11,10 +11,9 @@ import struct
 from collections.abc import Callable
 from typing import Any, Final, NoReturn, TypeAlias
 
-from testbench.tape._codec import Tag
-
 from testbench.errors import TapeDamagedError, UsageError
 from testbench.protocol import Plain
+from testbench.tape._codec import Tag
 from testbench.tape._event import Outcome, Raised, Returned
 from testbench.tape._items import (
     DEPTH_LIMIT,
@@ -39,7 +38,9 @@ PutBlob: TypeAlias = Callable[[bytes], bytes]
 GetBlob: TypeAlias = Callable[[bytes], bytes]
 
 _AS_IT_IS: Final = frozenset({type(None), bool, int})
-_WIRE_AS_IT_IS: Final = frozenset({type(None), bool, int, str, bytes})
+SCALARS: Final = frozenset({type(None), bool, int, str, bytes})
+"""What is a plain value as it was decoded."""
+
 _NAN_BITS: Final = bytes.fromhex("7ff8000000000000")
 
 
@@ -179,12 +180,12 @@ def _bits(value: float) -> bytes:
 
 def _lift(wire: Wire, get_blob: GetBlob, room: int) -> Plain:
     kind = type(wire)
-    if kind in _WIRE_AS_IT_IS:
+    if kind in SCALARS:
         return wire  # type: ignore[no-any-return]  # the exact types were just checked
     if kind is Tag:
         return _lift_tag(wire, get_blob, room)
     if (kind is tuple or kind is list) and room:
-        return [_lift(item, get_blob, room - 1) for item in wire]
+        return [item if type(item) in SCALARS else _lift(item, get_blob, room - 1) for item in wire]
     if kind is float and (wire == wire or _bits(wire) == _NAN_BITS):
         return wire  # type: ignore[no-any-return]
     return _damaged(f"a value is a scalar, an array or a tag of the format, at most {DEPTH_LIMIT} deep", wire)
@@ -210,10 +211,10 @@ def _lift_map(flat: Wire, get_blob: GetBlob, room: int) -> Plain:
         _damaged("an ordered map is an array of key, value, key, value", flat)
     lifted: dict[str, Plain] = {}
     for key, item in zip(flat[::2], flat[1::2], strict=True):
-        name = _lift(key, get_blob, 0)
+        name = key if type(key) is str else _lift(key, get_blob, 0)
         if type(name) is not str or name in lifted:
             _damaged("the keys of an ordered map are text, and each stands there once", name)
-        lifted[name] = _lift(item, get_blob, room)
+        lifted[name] = item if type(item) in SCALARS else _lift(item, get_blob, room)
     return lifted
 
 
