@@ -52,9 +52,10 @@ class Source:
         Raises:
             TapeError: the disk reports an error.
         """
+        size = max(0, min(size, self.size - offset))  # whatever a hostile index asks for
         try:
-            data = pread(self._fd, size, offset)
-            while len(data) < min(size, self.size - offset):  # one call gives at most 2 GiB, and less after a signal
+            data = pread(self._fd, size, offset) if size else b""
+            while len(data) < size:  # one call gives at most 2 GiB
                 more = pread(self._fd, size - len(data), offset + len(data))
                 if not more:
                     break  # the file became shorter; whoever asked sees that something is missing

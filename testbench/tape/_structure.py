@@ -138,7 +138,7 @@ def read_header(data: bytes) -> Header:
             f"expected a tape of format {VERSION} or older, and this one has format {version}: a newer testbench wrote "
             "it. Upgrade with `pip install --upgrade testbench`."
         )
-    if version != VERSION or len(fields) != 3 or type(fields[0]) is not str:
+    if type(version) is not int or version != VERSION or len(fields) != 3 or type(fields[0]) is not str:
         raise MalformedError("a header is [1, digest name, kind rows, meta]")
     name, rows, meta = fields
     return Header(digest_name=name, rows=tuple(map(parse_row, parse_array(rows))), meta=meta, size=size)
@@ -185,12 +185,14 @@ def read_seal(data: bytes) -> tuple[Seal, int]:
     if type(item) is not Tag or item.tag != TAG_SEAL or type(item.value) is not tuple or len(item.value) != 4:
         raise MalformedError("a seal is [events, bytes, digest, counts]")
     count, size, digest, flat = item.value
+    if type(count) is not int or type(size) is not int:
+        raise MalformedError("a seal starts with two numbers")
+    if not 0 < count <= MAX_SEGMENT_EVENTS or not 4 * count < size <= MAX_SEGMENT_SIZE:
+        raise MalformedError("a segment of impossible size")
     counts = unflatten(flat)
     seal = Seal(count=count, size=size, digest=parse_digest(digest), counts=counts)
     if count != sum(counts.values()) or make_seal(count, size, digest, encode(flatten(counts))) != data[:end]:
         raise MalformedError("the counts of a seal do not add up")
-    if not 0 < count <= MAX_SEGMENT_EVENTS or not 4 * count < size <= MAX_SEGMENT_SIZE:
-        raise MalformedError("a segment of impossible size")
     return seal, end
 
 
@@ -251,9 +253,9 @@ def flatten(counts: Mapping[int, int]) -> list[int]:
 def unflatten(wire: Any) -> dict[int, int]:
     """Read counts per kind: kinds rising, counts positive."""
     flat = parse_array(wire)
-    counts = dict(zip(flat[::2], flat[1::2], strict=False))
-    if any(type(number) is not int or number < 0 for number in flat) or not all(counts.values()):
+    if any(type(number) is not int or number < 0 for number in flat) or not all(flat[1::2]):
         raise MalformedError("counts are whole numbers above zero")
+    counts = dict(zip(flat[::2], flat[1::2], strict=False))
     if flatten(counts) != list(flat):
         raise MalformedError("counts are pairs of kind and count, kinds rising")
     return counts

@@ -11,7 +11,7 @@ from testbench.tape._source import Source
 _CHUNK: Final = 8 << 20
 _PIECE: Final = 1 << 20
 
-_MAX_PARTS: Final = 1 << 20
+_MAX_PARTS: Final = 1 << 18
 """Heads inside one item; a walk over more of them would take a file's word for how long to work."""
 
 
@@ -59,7 +59,7 @@ class Window:
 
         Raises:
             CutOffError: beyond the end of the file.
-            MalformedError: it is not well formed, or has more than a million parts.
+            MalformedError: it is not well formed, or has too many parts.
         """
         open_items, parts = 1, 0
         while open_items:
