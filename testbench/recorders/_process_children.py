@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import threading
 import weakref
@@ -41,8 +42,8 @@ class Children:
         self._thread = _Thread()
         self._by_pid: dict[int, Name] = {}
         self._by_real_pid: dict[int, Name] = {}
-        self._living: weakref.WeakSet[Child] = weakref.WeakSet()
-        self._pipes: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._living: dict[int, weakref.ref[Child]] = {}
+        self._pipes: dict[int, tuple[weakref.ref[Any], Name]] = {}
         self.attribute: Final = f"_testbench_{id(self):x}"
         self.over = False
 
@@ -121,7 +122,10 @@ class Children:
         """Remember the child of a Popen."""
         vars(face)[self.attribute] = child
         child.name.child = weakref.ref(child)
-        self._living.add(child)
+        # A dict, whose single steps no other thread can interrupt: children are added while others look.
+        self._living[id(child)] = weakref.ref(child, functools.partial(_forget, self._living, id(child)))
+        for pipe in child.pipes.values():
+            self._pipes[pipe.name] = weakref.ref(pipe), child.name
 
     def of(self, face: Any) -> Child | None:
         """Return the child of a Popen, None if it is none of this session's."""
@@ -129,18 +133,20 @@ class Children:
 
     def pipe_named(self, fd: int) -> Plain:
         """Return how requests name the pipe of a child that has this descriptor here; None if there is none."""
-        for child in list(self._living):
-            for stream, pipe in child.pipes.items():
-                if _is_at(pipe, fd):
-                    return {"child": self.reference(child.name), "stream": stream}
-        return None
+        found = self._pipes.get(fd)
+        pipe = found and found[0]()
+        # A pipe is marked closed before its descriptor is free for others.
+        if found is None or pipe is None or pipe.closed:
+            return None
+        return {"child": self.reference(found[1]), "stream": pipe.stream}
 
     def hand_over(self) -> None:
         """Give children that still live to CPython's own code, because the session is over."""
         self.over = True
-        for child in list(self._living):
-            face = child.face()
-            if face is None or face.returncode is not None:
+        for reference in list(self._living.values()):
+            child = reference()
+            face = None if child is None else child.face()
+            if child is None or face is None or face.returncode is not None:
                 continue
             if child.name.real_pid:
                 face.pid = child.name.real_pid
@@ -148,11 +154,8 @@ class Children:
                 _leave_behind(face)
 
 
-def _is_at(pipe: Any, fd: int) -> bool:
-    try:
-        return not pipe.closed and pipe.name == fd
-    except ValueError:  # another thread has closed it in this moment
-        return False
+def _forget(living: dict[int, Any], key: int, _: object) -> None:
+    living.pop(key, None)
 
 
 def _leave_behind(face: Any) -> None:

@@ -30,13 +30,14 @@ class Shared:
         name: ``"stdin"``, ``"stdout"`` or ``"stderr"``.
         fd: a duplicate of our own, with the offset that child and program share.
         position: how far the child's doings are known, in bytes.
-        inherited: whether the child just inherits it, and can be handed a pipe instead.
+        standard: the standard descriptor of the program that the child inherits, None for a file that it was given. A
+            child that inherits can be handed a pipe instead.
     """
 
     name: str
     fd: int
     position: int
-    inherited: bool
+    standard: int | None
     pump: Pump | None = None
 
     def take(self) -> Plain:
@@ -76,12 +77,12 @@ class Outputs:
     @property
     def can_pump(self) -> bool:
         """Whether a pipe of ours can stand for a stream that the child would inherit."""
-        return any(item.inherited and item.name != "stdin" for item in self._shared)
+        return any(item.standard for item in self._shared)
 
     @contextmanager
     def pumping(self) -> Iterator[dict[str, int]]:
         """Make the pipes that are handed to a child which would inherit; give their ends by name of the stream."""
-        pumps = {item.name: Pump(item.fd) for item in self._shared if item.inherited and item.name != "stdin"}
+        pumps = {item.name: Pump(item.fd, item.standard) for item in self._shared if item.standard}
         started = False
         try:
             yield self._handed({name: pump.handed for name, pump in pumps.items()})
@@ -119,12 +120,12 @@ class Outputs:
         self.close()
 
 
-def share(name: str, fd: int, *, inherited: bool) -> Shared:
+def share(name: str, fd: int, *, standard: int | None) -> Shared:
     """Return a stream of a child that is about to start, as it stands now."""
     kept = own(fd)
     appending = name != "stdin" and _appends(kept)
     position = real.fstat(kept).st_size if appending else _offset(kept)
-    return Shared(name, kept, position, inherited)
+    return Shared(name, kept, position, standard)
 
 
 def _offset(fd: int) -> int:

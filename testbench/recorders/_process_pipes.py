@@ -38,17 +38,17 @@ class Line:
 
 
 class _Pipe(io.RawIOBase):
-    """One end of one pipe; looks like the `io.FileIO` whose place it takes."""
+    """One end of one pipe; looks like the `io.FileIO` whose place it takes.
+
+    Attributes:
+        stream: which of the child's streams it is.
+        name: the file descriptor, as for `io.FileIO`.
+    """
 
     closefd = True
 
-    def __init__(self, line: Line, name: str) -> None:
-        self._line, self._name = line, name
-
-    @property
-    def name(self) -> int:
-        """The file descriptor, as for `io.FileIO`."""
-        return self._fd()
+    def __init__(self, line: Line, stream: str, fd: int) -> None:
+        self._line, self.stream, self.name = line, stream, fd
 
     def fileno(self) -> int:
         """Refuse: bytes moved by file descriptor would be missing on the tape.
@@ -58,11 +58,11 @@ class _Pipe(io.RawIOBase):
         """
         if self._line.on_tape():
             raise UnsupportedError(
-                f"the {self._name} of a recorded child was asked for its fileno(); what os.read, select, poll or "
+                f"the {self.stream} of a recorded child was asked for its fileno(); what os.read, select, poll or "
                 "asyncio do with it cannot be recorded yet. Use communicate(), or read(), readline() and write() of "
                 "the stream; as stdin= or stdout= of another Popen the stream itself can be given."
             )
-        return self._fd()
+        return self.name
 
     def close(self) -> None:
         """Close this end, here and in the world."""
@@ -70,15 +70,12 @@ class _Pipe(io.RawIOBase):
             super().close()
             self._close_world()
 
-    def _fd(self) -> int:
-        return real_fd(self._stream)
-
     def _close_world(self) -> None:
-        self._stream.close()
+        self._real.close()
 
     @property
-    def _stream(self) -> Any:
-        return getattr(self._line.world, self._name)
+    def _real(self) -> Any:
+        return getattr(self._line.world, self.stream)
 
     def _dealloc_warn(self, source: object) -> None:
         # io.BufferedReader asks its raw stream to warn of itself, as io.FileIO does, when it dies unclosed.
@@ -121,9 +118,9 @@ class Source(_Pipe):
         if self._received is not None:
             data, self._received = self._received[:size], self._received[size:]
             return data
-        line, stream = self._line, self._stream
-        request = {"child": line.child(), "stream": self._name, "size": size}
-        return line.cross("read", request, lambda: stream.read(size), raises=RAISES)
+        line, real = self._line, self._real
+        request = {"child": line.child(), "stream": self.stream, "size": size}
+        return line.cross("read", request, lambda: real.read(size), raises=RAISES)
 
 
 class Sink(_Pipe):
@@ -143,9 +140,9 @@ class Sink(_Pipe):
         if self._collected is not None:
             self._collected.append(copy)
             return len(copy)
-        line, stream = self._line, self._stream
+        line, real = self._line, self._real
         request = {"child": line.child(), "data": copy}
-        return line.cross("write", request, lambda: stream.raw.write(copy), raises=RAISES)
+        return line.cross("write", request, lambda: real.raw.write(copy), raises=RAISES)
 
     @contextmanager
     def collecting(self) -> Iterator[list[bytes]]:
@@ -170,7 +167,7 @@ def raw_of(stream: Any) -> Any:
 def real_fd(stream: Any) -> int:
     """Return the descriptor of a stream, also of one that refuses it to the program."""
     raw = raw_of(stream)
-    return raw._fd() if isinstance(raw, _Pipe) else int(raw.fileno())
+    return raw.name if isinstance(raw, _Pipe) else int(raw.fileno())
 
 
 def detach(stream: Any) -> tuple[Any, Callable[[Any], Any]]:

@@ -134,7 +134,7 @@ class PopenMethods:
             lambda: name.taped and not children.over,
             world,
         )
-        pipes = {stream: Sink(line, stream) if stream == "stdin" else Source(line, stream) for stream in raws}
+        pipes = {stream: _KIND[stream](line, stream, real_fd(raw)) for stream, raw in raws.items()}
         for stream, (_, build) in taken.items():
             setattr(face, stream, build(pipes[stream]))
         outputs = outputs_of(spawn, devnull, children.pipe_named)
@@ -232,6 +232,8 @@ _METHODS: Final = {
     "_internal_poll": "internal_poll",
     "send_signal": "send_signal",
 }
+
+_KIND: Final = {"stdin": Sink, "stdout": Source, "stderr": Source}
 
 
 def _on(name: Name, effect: Callable[[], Plain]) -> Callable[[], Plain]:

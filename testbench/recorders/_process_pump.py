@@ -29,18 +29,19 @@ class Pump:
 
     Args:
         target: where the bytes go on to; an own duplicate is kept.
+        standard: the standard descriptor, 1 or 2, that the child would have inherited.
 
     Attributes:
         handed: the end for the child; `hand_over` closes it.
     """
 
-    def __init__(self, target: int) -> None:
+    def __init__(self, target: int, standard: int) -> None:
         self._read_end, self.handed = own_pipe()
         self._target = own(target)
         self._kept: list[bytes] = []
         self._lock = real.allocate_lock()
         self._open = True
-        _INHERITED[self.handed] = stands_for(target)
+        _INHERITED[self.handed] = standard
 
     def hand_over(self, *, started: bool) -> None:
         """Close the child's end, now that the child has it; begin to pump if there is a child."""

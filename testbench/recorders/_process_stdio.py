@@ -79,7 +79,8 @@ def outputs_of(spawn: Spawn, devnull: int, name_pipe: NamePipe) -> Outputs:
         if kind == "terminal" and name != "stdin":
             unseen.append(name)
         elif kind == "file" or (kind == "pipe" and name != "stdin"):
-            found.append(share(name, fd, inherited=stands_for(fd) <= 2))
+            number = stands_for(fd)
+            found.append(share(name, fd, standard=number if number <= 2 else None))
     return Outputs(found, merged=merged, unseen=tuple(unseen))
 
 

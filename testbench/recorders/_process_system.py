@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import attrs
 
-from testbench.inplace import Redirect, real
+from testbench.inplace import Redirect
 from testbench.protocol import Plain
 from testbench.recorders._process_children import Children
 from testbench.recorders._process_outputs import Outputs
@@ -86,4 +86,4 @@ class System:
                 )
             except OSError:
                 return _NO_SHELL
-        return real.waitpid(child.pid, 0)[1]
+        return os.waitpid(child.pid, 0)[1]

@@ -69,14 +69,19 @@ def _multiprocessing() -> Any:
     return process.exitcode
 
 
+STARTED: list[Any] = []
+
+
 def _any_child() -> Any:
     child = Popen(["true"])
+    STARTED.append(child)
     pid, status = os.wait()
     return pid == child.pid, status, child.wait()
 
 
 def _waitid() -> Any:
     child = Popen(["false"])
+    STARTED.append(child)
     return os.waitid(os.P_PID, child.pid, os.WEXITED).si_status, child.wait()
 
 
@@ -102,6 +107,9 @@ def test_unrecorded_way_is_reported_and_refused(op: str, program: Any, tmp_path:
         session.close()
         assert _is_refused(program, tmp_path / "t.tape", op)
         gc.collect()  # what the refusal has torn down complains of that now, not in a later test
+        for child in STARTED:
+            child.returncode = 0  # nobody could wait for it any more
+        STARTED.clear()
     leak = session.leaks[0]
     assert leak.name == f"process.{op}"
     assert leak.where.startswith(__file__)
