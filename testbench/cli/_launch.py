@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -39,6 +40,10 @@ _FLAGS: Final = {"script": [], "module": ["-m"], "code": ["-c"]}
 _NOTICE: Final = (
     "testbench: {name} is not a Python program, so nothing inside it can be {verb}ed: only its own outcome is, as one "
     "process event\n"
+)
+
+_UNSEEDED: Final = (
+    "testbench: with this option Python ignores PYTHONHASHSEED, so the order of sets may differ from run to run\n"
 )
 
 
@@ -76,6 +81,8 @@ def launch(
 
 def become(program: PythonProgram, order: SessionOrder, environment: Mapping[str, str]) -> None:
     """Replace this process by the program's interpreter, which opens the session and runs the program."""
+    if ignores_environment(program.options):
+        sys.stderr.write(_UNSEEDED)
     start = [program.name, *program.options]
     before = [*start, *_FLAGS[program.how]]
     instructions = json.dumps({"session": order, "how": program.how, "at": len(before)})
@@ -83,6 +90,11 @@ def become(program: PythonProgram, order: SessionOrder, environment: Mapping[str
     sys.stdout.flush()
     sys.stderr.flush()
     os.execve(program.executable, words, {**os.environ, **environment})
+
+
+def ignores_environment(options: Sequence[str]) -> bool:
+    """Tell whether Python would not see ``PYTHONHASHSEED`` with these interpreter options."""
+    return any(re.match(r"-[^-WX]*[IE]", option) for option in options)
 
 
 def _cannot_start(command: Sequence[str], error: OSError) -> int:

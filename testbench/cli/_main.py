@@ -11,7 +11,7 @@ from typing import Final
 
 from testbench.cli import check, diff, export, import_, info, record, recover, replay, show
 from testbench.cli._command import Command, Formatter, Parser
-from testbench.cli._exit import SIGNALLED
+from testbench.cli._exit import SIGNALLED, USAGE
 from testbench.errors import TestbenchError
 
 COMMANDS: Final[tuple[Command, ...]] = (
@@ -63,17 +63,30 @@ def _parse(command: Command, words: list[str]) -> argparse.Namespace:
 def _guarded(command: Command, options: argparse.Namespace) -> int:
     try:
         status = command.run(options)
-        sys.stdout.flush()
+        _flush()
     except TestbenchError as error:
         print(f"{_PROG}: {error}", file=sys.stderr)
         return command.base + error.exit_status
     except BrokenPipeError:
-        # The reader has seen enough. Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _forget_stdout()  # the reader has seen enough
         return SIGNALLED + _SIGPIPE
+    except OSError as error:
+        print(f"{_PROG}: the result cannot be written: {error.strerror}", file=sys.stderr)
+        _forget_stdout()
+        return command.base + USAGE
     except KeyboardInterrupt:
         return SIGNALLED + _SIGINT
     return status
+
+
+def _flush() -> None:
+    if sys.stdout is not None:  # None where the caller has closed it
+        sys.stdout.flush()
+
+
+def _forget_stdout() -> None:
+    """Keep Python from complaining once more when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _without_command(words: list[str]) -> int:

@@ -18,7 +18,7 @@ def run(options: argparse.Namespace) -> int:
     for note in export.notes:
         print(f"testbench: {text(note, len(note))}", file=sys.stderr)
     if options.output is None:
-        sys.stdout.buffer.write(export.text.encode())
+        sys.stdout.buffer.write(export.text.encode())  # UTF-8, whatever the terminal's encoding
     else:
         _save(options.output, export.text)
     return 0

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from testbench.cli._launch import ignores_environment
 from testbench.cli._program import PythonProgram, find, resolve
 
 
@@ -122,3 +123,18 @@ def test_an_unreadable_executable_is_no_python_program(tmp_path: Path) -> None:
     tool = executable(tmp_path / "tool", "#!/bin/sh\n")
     os.chmod(tool, stat.S_IXUSR)
     assert resolve([tool]) is None
+
+
+@pytest.mark.parametrize(
+    ("options", "ignored"),
+    [
+        ([], False),
+        (["-I"], True),
+        (["-sE"], True),
+        (["-Werror::ImportWarning", "-X", "dev"], False),
+        (["-W", "E"], False),
+    ],
+)
+def test_options_that_hide_the_hash_seed_are_known(options: list[str], ignored: bool) -> None:
+    """Python ignores its environment with -E and -I, and the user is told then."""
+    assert ignores_environment(options) is ignored

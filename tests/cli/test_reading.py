@@ -256,3 +256,13 @@ def test_output_that_the_terminal_cannot_show_is_escaped(make: Make) -> None:
         check=True,
     )
     assert done.stdout.isascii()
+
+
+@pytest.mark.parametrize(("target", "status", "said"), [("/dev/full", 2, "cannot be written"), (None, 0, "")])
+def test_a_stdout_that_takes_nothing_is_no_crash(make: Make, target: str | None, status: int, said: str) -> None:
+    """A full disk is told in one line; a closed stdout takes the result as nobody wants it."""
+    command = f"exec {sys.executable} -m testbench show {make()} >{target or '&-'}"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
+    assert done.returncode == status
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr

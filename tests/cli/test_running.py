@@ -148,7 +148,7 @@ def test_a_program_that_is_not_python_is_seen_from_outside(run: Run) -> None:
     kinds = json.loads(run("info", "--json", "x.tape").stdout)["kinds"]
     assert "process.spawn" in kinds
     replayed = run("replay", "x.tape", "--", "sh", "-c", "echo out; exit 5", PATH="/nowhere")
-    assert replayed.returncode == 5
+    assert (replayed.returncode, replayed.stdout) == (5, "out\n")
 
 
 def test_a_program_ended_by_a_signal_gives_the_status_of_a_shell(run: Run) -> None:
