@@ -150,8 +150,8 @@ class _Copy:
     def _crossing(self, row: KindRow, body: Wire) -> tuple[list[Plain], Outcome]:
         request, took_ns, outcome = self._reader.call_body(body, row)
         values = list(request.values()) if type(request) is dict and row.fields[:-2] != ("",) else [request]
-        if len(values) != len(row.fields) - 2:
-            raise TapeDamagedError(f"expected fields of {row.name!r} that differ by name.")
+        if len(values) != len(row.fields) - 2 or row.fields[-2:] != ("took_ns", "outcome"):
+            raise TapeDamagedError(f"the fields of {row.name!r} are not those of a crossing, or share a name.")
         return [*values, took_ns], outcome
 
     def _append(self, number: int, dt: int, lane: int, body: object) -> None:

@@ -149,10 +149,8 @@ def change(content, data):
 
 
 def unplaced(events):
-    """Give what events say, without the position and time that a lost segment shifts."""
-    return [
-        (event.lane, event.kind, event.op, repr(event.request), repr(event.outcome), event.values) for event in events
-    ]
+    """Give what events say, without position and time, which lost ones shift, and lane, whose start may be lost."""
+    return [(event.kind, event.op, repr(event.request), repr(event.outcome), event.values) for event in events]
 
 
 def is_subsequence(part, whole):
