@@ -12,6 +12,9 @@ from testbench.inplace.real import fsync, ftruncate, getpid, pwrite
 _CHUNK: Final = 256 << 10
 """Bytes gathered before they are written without being asked to."""
 
+_PAGE: Final = 4096
+"""What a write copies at once (generic_perform_write in Linux looks for signals in between); pages are not smaller."""
+
 _FIXES: Final = {
     errno.ENOSPC: "Free some space, or record to another disk",
     errno.EDQUOT: "Raise the disk quota, or record to another disk",
@@ -23,8 +26,9 @@ _FIXES: Final = {
 class Sink:
     """The end of an open file, growing.
 
-    What was written ahead of `position` is provisional: the next write starts at `position` again and covers all of it,
-    with zeros if need be, so that at no moment the file holds a mixture that could be read as an event.
+    What was written ahead of `position` is provisional, and the next write covers all of it, with zeros if need be. A
+    process can be killed between two pages of one write, so what lies on more than one page is cut off first: at no
+    moment the file holds a mixture of old and new that could be read as an event.
 
     Args:
         fd: a regular file, open for writing and empty.
@@ -73,8 +77,10 @@ class Sink:
         """
         self.check()
         start, end = self.position - self._waiting, self.position + len(ahead)
-        filler = bytes(max(0, self._size - end))
         try:
+            if start // _PAGE < (self._size - 1) // _PAGE:
+                self._cut(start)
+            filler = bytes(max(0, self._size - end))
             self._write(b"".join((*self._parts, ahead, filler)), start)
         except OSError as error:
             self._fail(error)
@@ -89,7 +95,7 @@ class Sink:
         """
         self.drain()
         try:
-            ftruncate(self._fd, self.position)
+            self._cut(self.position)
             fsync(self._fd)
         except OSError as error:
             self._fail(error)
@@ -100,6 +106,11 @@ class Sink:
             written = pwrite(self._fd, view, at)
             view, at = view[written:], at + written
             self._size = max(self._size, at)
+
+    def _cut(self, size: int) -> None:
+        if self._size > size:
+            ftruncate(self._fd, size)
+            self._size = size
 
     def _fail(self, error: OSError) -> None:
         name = errno.errorcode.get(error.errno or 0, "unknown error")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count, islice
 
 from testbench.tape import Returned, TapeFile, Writer
@@ -22,12 +22,11 @@ def steps() -> Iterator[tuple[str, int | float]]:
             yield "clock", number if number % 100 < 60 else number + 0.5
 
 
-def record(path: str) -> None:
-    """Record every step; runs of clock values stay open as long as possible."""
-    writer = Writer(TapeFile.create(path).fd, {"who": "kill_me"})
+def record(writer: Writer, size: int | None, flushed: Callable[[int], object]) -> None:
+    """Record steps; runs of clock values stay open as long as possible."""
     clock, call = writer.kind("clock.time", ["values"]), writer.kind("call.f", ["n", "data", "took_ns", "outcome"])
     run: list[int | float] = []
-    for number, (kind, value) in enumerate(steps()):
+    for number, (kind, value) in enumerate(islice(steps(), size)):
         if kind == "clock":
             run.append(value)
         else:
@@ -38,7 +37,7 @@ def record(path: str) -> None:
             writer.event([call, 1, 0, writer.call_body([value, payload, 5], Returned(None))])
         if number % 3 == 0:
             writer.flush([clock, 1, 0, writer.run_body(run)] if run else None)
-            os.write(1, b"%d\n" % (number + 1))
+            flushed(number + 1)
 
 
 def expected(size: int) -> list[tuple[str, int | float]]:
@@ -47,4 +46,5 @@ def expected(size: int) -> list[tuple[str, int | float]]:
 
 
 if __name__ == "__main__":
-    record(sys.argv[1])
+    recording = Writer(TapeFile.create(sys.argv[1]).fd, {"who": "kill_me"})
+    record(recording, None, lambda number: os.write(1, b"%d\n" % number))

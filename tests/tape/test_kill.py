@@ -10,11 +10,12 @@ import runpy
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from testbench.tape import Reader, TapeFile, check
+from testbench.tape import Reader, TapeFile, Writer, check
 
 KILL_ME = Path(__file__).with_name("kill_me.py")
 
@@ -65,6 +66,36 @@ def test_a_killed_recording_leaves_an_exact_prefix_with_all_that_was_flushed(tmp
 
     TapeFile.create(tmp_path / "run.tape").commit()  # the lock died with the process, and the tape is kept
     assert path.with_name("run.tape.failed").exists()
+
+
+def states(calls: list[tuple[int, bytes | None]], page: int) -> Iterator[bytes]:
+    """Give every state a file can be left in: after each call, and after each page of each write."""
+    file = b""
+    for at, data in calls:
+        if data is None:
+            file = file[:at]
+            yield file
+            continue
+        for size in (*range(page - at % page, len(data), page), len(data)):
+            yield file[:at] + data[:size] + file[at + size :]
+        file = file[:at] + data + file[at + len(data) :]
+
+
+def test_a_write_that_is_cut_between_two_pages_leaves_an_exact_prefix(tmp_path, monkeypatch):
+    """The kernel may stop half way through a write; no mixture of old and new bytes is ever read as an event."""
+    calls: list[tuple[int, bytes | None]] = []
+    monkeypatch.setattr("testbench.tape._sink._PAGE", 64)
+    monkeypatch.setattr("testbench.tape._sink.pwrite", lambda _, data, at: calls.append((at, bytes(data))) or len(data))
+    monkeypatch.setattr("testbench.tape._sink.ftruncate", lambda _, size: calls.append((size, None)))
+    kill_me = runpy.run_path(str(KILL_ME))
+    kill_me["record"](Writer(-1, {}), 300, lambda number: None)
+
+    path = tmp_path / "torn.tape"
+    for state in states(calls, 64):
+        path.write_bytes(state)
+        if len(state) > 64:  # else the header is not whole yet
+            steps = recorded(path)
+            assert steps == kill_me["expected"](len(steps))
 
 
 def main(kills: int) -> None:
