@@ -84,7 +84,7 @@ class Child:
             "returncode": self.world.returncode,
             "timeout": False,
             **self._left_open(),
-            **self.outputs.take(),
+            **self._taken(),
         }
 
     def wait(self, timeout: float | None) -> Outcome:
@@ -95,19 +95,19 @@ class Child:
             self.world.wait(timeout)
         except subprocess.TimeoutExpired:
             expired = True
-        return {"returncode": self.world.returncode, "timeout": expired, **self.outputs.take()}
+        return {"returncode": self.world.returncode, "timeout": expired, **self._taken()}
 
     def poll(self) -> Outcome:
         """Look whether it has ended, as ``Popen.poll`` does."""
         self.name.check_real()
         self.world._internal_poll()
-        return {"returncode": self.world.returncode, **self.outputs.take()}
+        return {"returncode": self.world.returncode, **self._taken()}
 
     def signal(self, number: int) -> Outcome:
         """Send a signal unless it has ended, as ``Popen.send_signal`` does."""
         self.name.check_real()
         self.world.send_signal(number)
-        return {"returncode": self.world.returncode, **self.outputs.take()}
+        return {"returncode": self.world.returncode, **self._taken()}
 
     def _expired(self, error: subprocess.TimeoutExpired, timeout: float | None) -> Outcome:
         out, err = cast("bytes | None", error.output), error.stderr
@@ -115,7 +115,7 @@ class Child:
         # When all pipes are at their end and only the process goes on, CPython raises with the time that was left and
         # without the output.
         left = {} if error.timeout is timeout else {"after_s": float(error.timeout)}
-        return {**fresh, "returncode": None, "timeout": True, **left, **self._left_open(), **self.outputs.take()}
+        return {**fresh, "returncode": None, "timeout": True, **left, **self._left_open(), **self._taken()}
 
     def _fresh(self, name: str, total: bytes | None) -> bytes | None:
         """Return what is new in ``total``: CPython gives everything since the first call each time."""
@@ -125,6 +125,9 @@ class Child:
     def _left_open(self) -> Outcome:
         still = [name for name in STREAMS if name in self.pipes and not getattr(self.world, name).closed]
         return {"open": cast("Plain", still)} if still else {}
+
+    def _taken(self) -> dict[str, Plain]:
+        return self.outputs.take(ended=self.world.returncode is not None)
 
     # What both kinds of children do with an outcome.
 

@@ -22,7 +22,7 @@ def match_communicate(recorded: Plain, live: Plain) -> str | None:
         return None
     before, now = dict(_fields(recorded)), dict(_fields(live))
     for request in (before, now):
-        request["timeout"] = request.get("timeout") is not None
+        request["timeout"] = None if request.get("timeout") is None else True
     return _told(_differing(before, now))
 
 

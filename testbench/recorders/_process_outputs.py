@@ -40,10 +40,10 @@ class Shared:
     standard: int | None
     pump: Pump | None = None
 
-    def take(self) -> Plain:
+    def take(self, *, ended: bool) -> Plain:
         """Return what the child wrote since the last time, or for stdin how many bytes it read; falsy if nothing."""
         if self.pump is not None:
-            return self.pump.take()
+            return self.pump.take(ended=ended)
         start, end = self.position, real.lseek(self.fd, 0, os.SEEK_CUR)
         if end <= start:
             return None
@@ -96,11 +96,11 @@ class Outputs:
     def _handed(self, ends: dict[str, int]) -> dict[str, int]:
         return {**ends, "stderr": ends["stdout"]} if self._merged and "stdout" in ends else ends
 
-    def take(self) -> dict[str, Plain]:
-        """Return what the child did since the last time, by name of the stream."""
+    def take(self, *, ended: bool) -> dict[str, Plain]:
+        """Return what the child did since the last time, by name of the stream; all of it if the child has ended."""
         if self._closed:
             return {}
-        found = {item.name: item.take() for item in self._shared}
+        found = {item.name: item.take(ended=ended) for item in self._shared}
         return {name: content for name, content in found.items() if content}
 
     def give(self, outcome: dict[str, Any]) -> None:

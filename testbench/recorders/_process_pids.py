@@ -63,7 +63,8 @@ class PidFunctions:
         def effect() -> Plain:
             name.check_real()
             found, status = original(name.real_pid, options)
-            return {"pid": pid if found == name.real_pid else found, "status": status, **_taken(name)}
+            ended = found == name.real_pid
+            return {"pid": pid if ended else found, "status": status, **_taken(name, ended=ended)}
 
         outcome = self._children.cross("waitpid", request, effect, raises=RAISES)
         _observed(name, outcome, reaped=outcome["pid"] == pid)
@@ -117,8 +118,10 @@ class PidFunctions:
         return name is not None and not name.taped
 
     def _reference(self, pid: int) -> Plain:
-        name = self._children.named(abs(pid))
-        return self._children.reference(name) if name is not None and name.taped and pid > 0 else {"pid": pid}
+        name = self._children.named(pid)
+        if name is not None and name.taped:
+            return self._children.reference(name)
+        return "parent" if pid == os.getppid() else {"pid": pid}
 
     def _real(self, pid: Any) -> Any:
         """Return the pid, or negative process group, that the operating system knows."""
@@ -133,9 +136,9 @@ class PidFunctions:
         return real_pid if name is None else name.pid
 
 
-def _taken(name: Name) -> Outcome:
+def _taken(name: Name, *, ended: bool) -> Outcome:
     child = name.child and name.child()
-    return child.outputs.take() if child else {}
+    return child.outputs.take(ended=ended) if child else {}
 
 
 def _observed(name: Name, outcome: Outcome, *, reaped: bool) -> None:

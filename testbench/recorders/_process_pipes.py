@@ -136,7 +136,7 @@ class Sink(_Pipe):
     def write(self, data: Any, /) -> Any:
         """Write once, as ``write(2)`` does; None when a non-blocking pipe is full."""
         self._checkClosed()
-        copy = bytes(data)
+        copy = _bytes_of(data)
         if self._collected is not None:
             self._collected.append(copy)
             return len(copy)
@@ -152,6 +152,15 @@ class Sink(_Pipe):
             yield self._collected
         finally:
             self._collected = None
+
+
+def _bytes_of(data: Any) -> bytes:
+    """Return a copy of what is written, or raise TypeError as `io.FileIO` does."""
+    if isinstance(data, bytes):
+        return bytes(data)
+    buffer = io.BytesIO()
+    buffer.write(data)
+    return buffer.getvalue()
 
 
 def raw_of(stream: Any) -> Any:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import operator
+import signal
 import subprocess
 import sys
 import weakref
@@ -16,6 +17,7 @@ from contextlib import ExitStack
 from types import FrameType
 from typing import Any, Final
 
+from testbench.errors import UnsupportedError
 from testbench.inplace import Attribute
 from testbench.protocol import Plain
 from testbench.recorders._process_child import Child, Name, Outcome
@@ -49,7 +51,7 @@ class PopenMethods:
         Raises:
             UnsupportedError: this is not the Popen that we know.
         """
-        check_signature(subprocess.Popen._execute_child)  # type: ignore[attr-defined]
+        _check_popen()
         redirects = {name: Attribute(subprocess.Popen, name) for name in _METHODS}
         self._originals = {name: redirect.original for name, redirect in redirects.items()}
         self.world = world_class(self._originals)
@@ -120,8 +122,15 @@ class PopenMethods:
         children.born(child.name, outcome["pid"], taped=not made or outcome is not made[-1])
         face.pid, face._child_created = outcome["pid"], True
         children.add(face, child)
-        if child.name.real_pid and child.outputs.unseen:
-            children.leak("terminal_output", {"streams": list(child.outputs.unseen)}, lambda: None)
+        if child.name.real_pid:
+            self._report_unseen(child)
+
+    def _report_unseen(self, child: Child) -> None:
+        """Report what of a real child will not be on the tape."""
+        if child.outputs.unseen:
+            self._children.leak("terminal_output", {"streams": list(child.outputs.unseen)}, lambda: None)
+        if callable(signal.getsignal(signal.SIGCHLD)):
+            self._children.leak("sigchld_handler", {}, lambda: None)
 
     def _new_child(self, face: Any, spawn: Spawn, devnull: int) -> Child:
         children, name = self._children, Name()
@@ -233,7 +242,19 @@ _METHODS: Final = {
     "send_signal": "send_signal",
 }
 
+_USED: Final = (*_METHODS, "_close_pipe_fds", "_save_input", "_translate_newlines")
+
 _KIND: Final = {"stdin": Sink, "stdout": Source, "stderr": Source}
+
+
+def _check_popen() -> None:
+    missing = [name for name in _USED if not hasattr(subprocess.Popen, name)]
+    if missing:
+        raise UnsupportedError(
+            f"subprocess.Popen has no {', '.join(missing)}; expected the class of CPython 3.11 to 3.13. Use one of these "
+            'versions, take away what replaced the class, or record without processes: recorders=("clock", "call").'
+        )
+    check_signature(subprocess.Popen._execute_child)  # type: ignore[attr-defined]  # private, hence the check
 
 
 def _on(name: Name, effect: Callable[[], Plain]) -> Callable[[], Plain]:

@@ -39,8 +39,11 @@ class Pump:
         self._read_end, self.handed = own_pipe()
         self._target = own(target)
         self._kept: list[bytes] = []
-        self._lock = real.allocate_lock()
+        self._pending: list[bytes] = []
+        self._reading = real.allocate_lock()
+        self._writing = real.allocate_lock()
         self._open = True
+        self._closed = False
         _INHERITED[self.handed] = standard
 
     def hand_over(self, *, started: bool) -> None:
@@ -52,10 +55,16 @@ class Pump:
         else:
             self._close()
 
-    def take(self) -> bytes:
-        """Return what has come since the last time, with all that is in the pipe by now."""
-        with self._lock:
-            self._drain()
+    def take(self, *, ended: bool) -> bytes:
+        """Return what has come since the last time.
+
+        Args:
+            ended: the child is dead: all that it wrote is in the pipe, and is at its target when this returns.
+        """
+        if ended:
+            self._read()
+            self._pass_on()
+        with self._reading:
             data = b"".join(self._kept)
             self._kept.clear()
         return data
@@ -65,29 +74,42 @@ class Pump:
         readable.register(self._read_end, select.POLLIN)
         while self._open:
             readable.poll()
-            with self._lock:
-                self._drain()
+            self._read()
+            self._pass_on()
         self._close()
 
-    def _drain(self) -> None:
-        while self._open:
-            try:
-                data = real.read(self._read_end, _CHUNK)
-            except BlockingIOError:
-                return
-            if data:
-                self._pass_on(data)
-            else:
-                self._open = False
+    def _read(self) -> None:
+        """Read all that is there."""
+        with self._reading:
+            while self._open:
+                try:
+                    data = real.read(self._read_end, _CHUNK)
+                except BlockingIOError:
+                    return
+                if data:
+                    self._kept.append(data)
+                    self._pending.append(data)
+                else:
+                    self._open = False
 
-    def _pass_on(self, data: bytes) -> None:
-        self._kept.append(data)
-        try:
-            write_all(self._target, data)
-        except OSError:
-            # Nobody reads the target any more (or its disk is full): the child finds that out from our pipe.
-            self._open = False
+    def _pass_on(self) -> None:
+        """Write all that was read; nobody who reads has to wait for this, since a target may be full for long."""
+        with self._writing:
+            while not self._closed:
+                with self._reading:
+                    data = b"".join(self._pending)
+                    self._pending.clear()
+                if not data:
+                    return
+                try:
+                    write_all(self._target, data)
+                except OSError:
+                    # Nobody reads the target any more, or its disk is full: the child finds that out from our pipe.
+                    self._open = False
+                    return
 
     def _close(self) -> None:
-        real.close(self._read_end)
-        real.close(self._target)
+        with self._writing, self._reading:
+            self._open, self._closed = False, True
+            real.close(self._read_end)
+            real.close(self._target)

@@ -56,7 +56,7 @@ class System:
         def effect() -> Plain:
             ran.append(None)
             status = self._captured(encoded, outputs) if outputs.can_pump else self._original(command)
-            return {"status": status, "stdout": None, "stderr": None, **outputs.take()}
+            return {"status": status, "stdout": None, "stderr": None, **outputs.take(ended=True)}
 
         try:
             outcome = children.cross("system", {"command": as_plain(command)}, effect, raises=(OSError, ValueError))

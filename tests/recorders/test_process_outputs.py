@@ -256,7 +256,7 @@ def test_descriptors_are_given_back(ways: Any) -> None:
     before = len(os.listdir("/proc/self/fd"))
     ways.record(many)
     ways.replay(many)
-    assert _settles(lambda: len(os.listdir("/proc/self/fd")) == before)
+    assert _settles(lambda: len(os.listdir("/proc/self/fd")) <= before)
 
 
 def _settles(condition: Any) -> bool:
