@@ -56,22 +56,21 @@ class _Ending:
     def __init__(self, session: Any) -> None:
         self._session = session
         self._pid = os.getpid()
-        self._interrupted = False
+        self._error: BaseException | None = None
 
     def by(self, error: BaseException) -> None:
         """Take note of an exception that nobody caught, and show it as the interpreter does."""
-        self._interrupted = isinstance(error, KeyboardInterrupt)
+        self._error = error
         show(error)
-        if self._interrupted or isinstance(error, TestbenchError):
-            self._session.abort(error)
-            self._session = None
 
     def close(self) -> None:
         """Finish the tape; called when nothing of the program is left to run."""
         if os.getpid() != self._pid:  # a fork of the program: the tape is its parent's
             return
         try:
-            if self._session is not None:
+            if isinstance(self._error, KeyboardInterrupt | TestbenchError):
+                self._session.abort(self._error)
+            else:  # an exception of the program's own is an ending like any other
                 _close(self._session)
         except TestbenchError as error:
             _give_up(error)
@@ -79,7 +78,9 @@ class _Ending:
             traceback.print_exc()
             _flush()
             os._exit(PROBLEM)
-        if self._interrupted:  # what the interpreter does after an interrupt that nobody caught
+        if isinstance(
+            self._error, KeyboardInterrupt
+        ):  # what the interpreter does after an interrupt that nobody caught
             _flush()
             signal.signal(signal.SIGINT, signal.SIG_DFL)
             os.kill(self._pid, signal.SIGINT)

@@ -10,7 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NoReturn, TypeAlias
 
 from testbench.cli._exit import NOT_EXECUTABLE, NOT_FOUND, SIGNALLED
 from testbench.cli._program import PythonProgram, is_python, resolve
@@ -39,7 +39,7 @@ main(sys.argv[1], sys.argv[2:])
 _FLAGS: Final = {"script": [], "module": ["-m"], "code": ["-c"]}
 _NOTICE: Final = (
     "testbench: {name} is not a Python program, so nothing inside it can be {verb}ed: only its own outcome is, as one "
-    "process event\n"
+    "process\n"
 )
 
 _UNSEEDED: Final = (
@@ -71,16 +71,38 @@ def launch(
         if order[0] == "record" or is_python(command[0]):
             return _cannot_start(command, error)
         program = None  # the tape may know its outcome
-    if program is not None:
-        become(program, order, environment)
-    sys.stderr.write(_NOTICE.format(name=command[0], verb=order[0].removesuffix("e")))
+    try:
+        if program is not None:
+            become(program, order, environment)
+        sys.stderr.write(_NOTICE.format(name=command[0], verb=order[0]))
+        return watch(command, session)
+    except OSError as error:
+        return _cannot_start(command, error)
+
+
+def watch(command: Sequence[str], session: Callable[[], AbstractContextManager[object]]) -> int:
+    """Run a command in a session of this process and return its status as a shell does.
+
+    Raises:
+        OSError: it could not be started; that is an outcome, and on the tape.
+    """
+    failure: OSError | None = None
     with session():
-        status = subprocess.run(command).returncode
+        try:
+            status = subprocess.run(command).returncode
+        except OSError as error:
+            failure = error
+    if failure is not None:
+        raise failure
     return status if status >= 0 else SIGNALLED - status
 
 
-def become(program: PythonProgram, order: SessionOrder, environment: Mapping[str, str]) -> None:
-    """Replace this process by the program's interpreter, which opens the session and runs the program."""
+def become(program: PythonProgram, order: SessionOrder, environment: Mapping[str, str]) -> NoReturn:
+    """Replace this process by the program's interpreter, which opens the session and runs the program.
+
+    Raises:
+        OSError: the system refuses (``execve(2)``).
+    """
     if ignores_environment(program.options):
         sys.stderr.write(_UNSEEDED)
     start = [program.name, *program.options]

@@ -206,6 +206,35 @@ def test_what_stands_in_the_way_has_a_status_of_its_own(
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("form", ["python", "other"])
+def test_a_command_that_the_system_refuses_is_told(run: Run, write: Write, form: str) -> None:
+    """Text without a #! line gives 126 and a reason, whatever its name."""
+    os.chmod(write("words", "just words\n"), 0o755)
+    os.chmod(write("python3.9", "just words\n"), 0o755)
+    done = run("record", "-o", "x.tape", "--", *{"python": ["./python3.9", "x.py"], "other": ["./words"]}[form])
+    assert done.returncode == 126
+    assert "Exec format error" in done.stderr
+
+
+def test_an_interrupt_after_a_swallowed_divergence_is_a_divergence(run: Run) -> None:
+    """The report has the last word, not the interrupt."""
+    run("record", "-o", "x.tape", "--", PY, "-c", "import time; time.sleep(0)")
+    code = "import time\ntry: time.sleep(1)\nexcept BaseException: pass\nraise KeyboardInterrupt"
+    done = run("replay", "x.tape", "--", PY, "-c", code)
+    assert done.returncode == 71
+    assert "mismatch" in done.stderr
+
+
+def test_a_refusal_that_the_program_does_not_catch_ends_it(run: Run, tmp_path: Path) -> None:
+    """What cannot be recorded is shown where it happened, the tape is set aside, and the status is 72."""
+    code = "import subprocess as s, sys\nwith s.Popen(['true'], stdout=s.PIPE) as p: p.stdout.fileno()"
+    done = run("record", "-o", "x.tape", "--", PY, "-c", code)
+    assert done.returncode == 72
+    assert "UnsupportedError" in done.stderr
+    assert (tmp_path / "x.tape.failed").exists()
+    assert not (tmp_path / "x.tape").exists()
+
+
 def test_an_interpreter_without_testbench_is_told_so(run: Run) -> None:
     """The message names the interpreter and the command that mends it."""
     done = run("record", "-o", "x.tape", "--", PY, "-I", "-S", "-c", "0")
