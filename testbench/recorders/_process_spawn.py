@@ -108,8 +108,7 @@ def request_of(spawn: Spawn, stdio: Mapping[str, Plain], env_names: tuple[str, .
         stdio: what the three standard streams are.
         env_names: environment variables that belong to the request.
     """
-    single = isinstance(spawn.args, (str, bytes, os.PathLike))
-    argv = [as_plain(arg) for arg in ([spawn.args] if single else spawn.args)]
+    argv = plain_args(spawn.args)
     program = "/bin/sh" if spawn.shell else argv[0] if argv else None
     return {
         "program": as_plain(spawn.executable) if spawn.executable else program,
@@ -123,6 +122,12 @@ def request_of(spawn: Spawn, stdio: Mapping[str, Plain], env_names: tuple[str, .
         "stderr": stdio["stderr"],
         "options": _options(spawn),
     }
+
+
+def plain_args(args: Any) -> list[Plain]:
+    """Return the arguments as a list, whether one or many were given."""
+    single = isinstance(args, (str, bytes, os.PathLike))
+    return [as_plain(arg) for arg in ([args] if single else args)]
 
 
 def as_plain(value: Any) -> Plain:

@@ -52,15 +52,15 @@ def describe(spawn: Spawn, devnull: int, name_pipe: NamePipe) -> dict[str, Plain
 
 
 def stranger_among(spawn: Spawn, name_pipe: NamePipe) -> str | None:
-    """Return the name of a stream through which child and program could talk unseen, None if there is none."""
+    """Return what to call a child with which the program could talk unseen, None if there is no such way."""
     given = [("stdin", spawn.p2cread, spawn.p2cwrite), ("stdout", spawn.c2pwrite, spawn.c2pread)]
     if spawn.errwrite != spawn.c2pwrite:
         given.append(("stderr", spawn.errwrite, spawn.errread))
     for name, fd, ours in given:
         if ours == -1 and stands_for(fd) > 2 and name_pipe(fd) is None and _talks(fd):
-            return name
+            return f"own_pipe_as_{name}"
     passed = spawn.pass_fds if isinstance(spawn.pass_fds, (tuple, list, set, frozenset)) else ()
-    return "pass_fds" if any(isinstance(fd, int) and _talks(fd) for fd in passed) else None
+    return "own_pipe_as_pass_fds" if any(isinstance(fd, int) and _talks(fd) for fd in passed) else None
 
 
 def outputs_of(spawn: Spawn, devnull: int, name_pipe: NamePipe) -> Outputs:

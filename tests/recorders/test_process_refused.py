@@ -6,6 +6,7 @@ import asyncio
 import gc
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import warnings
@@ -214,8 +215,6 @@ def test_replay_signals_nobody(ways: Any) -> None:
 
 def test_signals_to_oneself_are_no_crossings(ways: Any) -> None:
     """A program that signals itself, or asks for its own group, does so for real in both modes."""
-    import signal
-
     heard: list[int] = []
     before = signal.signal(signal.SIGUSR1, lambda number, _: heard.append(number))
     try:
@@ -274,3 +273,38 @@ def test_door_does_the_same(tmp_path: Path) -> None:
             seen.append(vars(session.process.run([sys.executable, "-c", "print(1)"], capture_output=True)))
     assert seen[0] == seen[1]
     assert seen[0]["stdout"] == b"1\n"
+
+
+def test_handler_of_sigchld_is_reported(tmp_path: Path) -> None:
+    """A program with a handler for the death of children is told that a replay will not call it."""
+    before = signal.signal(signal.SIGCHLD, lambda *_: None)
+    try:
+        with pytest.warns(testbench.LeakWarning, match="sigchld_handler"), testbench.record(tmp_path / "t.tape"):
+            subprocess.run(["true"])
+        with testbench.replay(tmp_path / "t.tape"):
+            subprocess.run(["true"])
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+
+
+def test_strangers_are_not_signalled_on_replay(ways: Any) -> None:
+    """Whether another process, such as the parent, is there is an event, since it may be another one on replay."""
+
+    def program(place: Path) -> Any:
+        told = [os.kill(os.getppid(), 0)]
+        try:
+            os.kill(4_194_305, 0)  # Linux gives no such pid
+        except ProcessLookupError as error:
+            told.append(error.errno)
+        return told
+
+    assert ways.record(program) == ways.replay(program)
+    assert [event.request["child"] for event in ways.events()] == ["parent", {"pid": 4_194_305}]
+
+
+@pytest.mark.parametrize("name", ["_save_input", "_internal_poll"])
+def test_unknown_popen_is_refused(name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """An interpreter whose Popen lacks what we build on is refused."""
+    monkeypatch.delattr(Popen, name)
+    with pytest.raises(UnsupportedError, match=f"no {name}"), testbench.record(tmp_path / "t.tape"):
+        pass

@@ -230,3 +230,20 @@ def test_write_is_matched(ways: Any) -> None:
     ways.record(lambda place: program(b"one"))
     with pytest.raises(testbench.MismatchError, match="write"):
         ways.replay(lambda place: program(b"two"))
+
+
+def test_writes_refuse_what_files_refuse(ways: Any) -> None:
+    """An unbuffered stdin takes what a file takes, and nothing else."""
+
+    def program(place: Path) -> Any:
+        told: list[Any] = []
+        with Popen(["cat"], stdin=PIPE, stdout=PIPE, bufsize=0) as child:
+            for data in (b"a", bytearray(b"b"), memoryview(b"cxd")[::2], "text", 5, None):
+                try:
+                    told.append(child.stdin.write(data))
+                except (TypeError, BufferError) as error:
+                    told.append(type(error))
+            child.stdin.close()
+            return told, child.stdout.read()
+
+    assert ways.agree(program) == ("returned", ([1, 1, BufferError, TypeError, TypeError, TypeError], b"ab"))
