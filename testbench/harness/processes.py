@@ -71,10 +71,17 @@ class Process:
         self.stdout += _bytes(value.get("stdout"))
         self.stderr += _bytes(value.get("stderr"))
         self.expired |= value.get("timeout") is True
+        if self.returncode is not None:
+            return  # after a waitpid of the program's own, CPython can only guess, and says 0
         if isinstance(value.get("returncode"), int):
             self.returncode = value["returncode"]
-        elif isinstance(value.get("status"), int):
-            self.returncode = os.waitstatus_to_exitcode(value["status"])
+        elif isinstance(value.get("status"), int) and value.get("pid") != 0:  # waitpid of one that still runs
+            self._end(value["status"])
+
+    def _end(self, status: int) -> None:
+        """Take over a wait status; a process that was only stopped goes on."""
+        if os.WIFEXITED(status) or os.WIFSIGNALED(status):
+            self.returncode = os.waitstatus_to_exitcode(status)
 
 
 def processes(events: Iterable[Event]) -> Iterator[Process]:

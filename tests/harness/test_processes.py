@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -105,3 +107,22 @@ def test_a_child_started_elsewhere_is_found_by_its_pid(path: Path) -> None:
         thread.join()
     (seen,) = folded(path)
     assert (seen.stdout, seen.returncode) == (b"x\n", 2)
+
+
+def test_a_process_waited_for_by_pid_ends_when_it_ends(path: Path) -> None:
+    """A ``waitpid`` that finds the process running, or stopped, is not its end."""
+    with testbench.record(path):
+        process = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
+        assert os.waitpid(process.pid, os.WNOHANG) == (0, 0)
+        process.send_signal(signal.SIGSTOP)
+        assert os.WIFSTOPPED(os.waitpid(process.pid, os.WUNTRACED)[1])
+    assert folded(path)[0].returncode is None
+    process.kill()
+    process.communicate()
+    with testbench.record(path):
+        process = subprocess.Popen(["cat"], stdin=subprocess.PIPE)
+        process.kill()
+        os.waitpid(process.pid, 0)
+        process.communicate()
+    assert process.returncode == 0  # all that CPython can say, once somebody else has waited
+    assert folded(path)[0].returncode == -signal.SIGKILL
