@@ -100,9 +100,14 @@ def _create(path: Path) -> int:
         except FileExistsError:
             _take_aside(path, partial)
             continue
-        if _lock(fd) and _is_at(fd, partial):
-            return fd
-        close(fd)  # another process took it for a leftover, between the two calls
+        kept = False
+        try:
+            kept = _lock(fd) and _is_at(fd, partial)
+        finally:
+            if not kept:
+                close(fd)
+        if kept:
+            return fd  # else another process took it for a leftover, between the two calls
 
 
 def _take_aside(path: Path, partial: Path) -> None:

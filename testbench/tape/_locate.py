@@ -85,8 +85,9 @@ def _read_header(source: Source) -> Header:
         )
     try:
         return read_header(start)
-    except MalformedError:
-        pass  # it may be longer than the first read
+    except MalformedError as error:
+        if source.size <= _FIRST_READ:
+            raise source.damaged(str(error), 0) from error
     try:
         return read_header(source.read(0, MAX_HEADER_SIZE))
     except MalformedError as error:

@@ -13,8 +13,9 @@ from functools import cached_property
 from itertools import accumulate, chain, islice
 from typing import Any, Self
 
-from testbench.errors import BlobDamagedError, BlobMissingError, TapeDamagedError
+from testbench.errors import TapeDamagedError
 from testbench.protocol import Plain
+from testbench.tape._blobs import Blobs
 from testbench.tape._codec import MalformedError, Tag, decode
 from testbench.tape._event import Finding, KindRow, Outcome
 from testbench.tape._items import (
@@ -29,7 +30,7 @@ from testbench.tape._locate import Located, locate
 from testbench.tape._raw import RawEvent, decode_events
 from testbench.tape._runs import unpack_run
 from testbench.tape._source import Source
-from testbench.tape._structure import Seal, is_sealed, read_seal, sha256
+from testbench.tape._structure import Seal, is_sealed, read_seal
 from testbench.tape._wire import SCALARS, GetBlob, Wire, lift, lift_outcome, metered
 
 
@@ -57,7 +58,7 @@ class Reader:
         self.events_digest = self._index.events_digest if self.complete else None
         self.tape_digest = self._index.tape_digest if self.complete else None
         self._verifies = located.header.verifies
-        self._last_blob = 0
+        self._blobs = Blobs(source, self._index, verifies=self._verifies)
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], *, salvage: bool = False) -> Self:
@@ -219,25 +220,11 @@ class Reader:
             BlobMissingError: the tape does not hold them.
             BlobDamagedError: the tape holds others in their place.
         """
-        number = self._find_blob(digest)
-        if number is None:
-            raise BlobMissingError(
-                f"{self.path} holds no payload with the digest {digest.hex()}, which an event of it names. "
-                f"`testbench check {self.path}` lists what else is missing."
-            )
-        offset, size = self._index.blob_offsets[number], self._index.blob_sizes[number]
-        data = self._source.read(offset, size) if size <= self.size else b""
-        if len(data) != size or (self._verifies and sha256(data) != digest):
-            raise BlobDamagedError(
-                f"{self.path} is damaged at byte {offset}: expected {size} bytes with the digest {digest.hex()}; found "
-                f"others. `testbench check {self.path}` lists all damage."
-            )
-        return data
+        return self._blobs.get(digest)
 
     def blobs(self) -> Iterator[tuple[bytes, int]]:
         """Iterate over the digests and sizes of all payloads, in the order in which they stand on the tape."""
-        for number, size in enumerate(self._index.blob_sizes):
-            yield bytes(self._index.blob_digests[DIGEST_SIZE * number : DIGEST_SIZE * (number + 1)]), size
+        return iter(self._blobs)
 
     @cached_property
     def _starts(self) -> list[int]:
@@ -276,18 +263,6 @@ class Reader:
             f"{self.path} holds a damaged event: {expected}, and this one is not. `testbench check {self.path}` says "
             "where."
         )
-
-    def _find_blob(self, digest: bytes) -> int | None:
-        """Search from where the last one was found: payloads are asked for in about the order they were written."""
-        digests, start = self._index.blob_digests, self._last_blob * DIGEST_SIZE
-        for low, high in ((start, len(digests)), (0, start)):
-            at = digests.find(digest, low, high)
-            while at >= 0 and at % DIGEST_SIZE:
-                at = digests.find(digest, at + 1, high)
-            if at >= 0 and len(digest) == DIGEST_SIZE:
-                self._last_blob = at // DIGEST_SIZE
-                return self._last_blob
-        return None
 
 
 class _Rows(dict[int, KindRow]):

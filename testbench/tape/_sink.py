@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import os
+import weakref
 from collections.abc import Callable
 from typing import Final
 
@@ -42,6 +44,7 @@ class Sink:
         self._parts: list[bytes] = []
         self._waiting = 0  # bytes in `_parts`
         self._size = 0  # bytes in the file, provisional ones included
+        _sinks.add(self)
 
     @property
     def waiting(self) -> bool:
@@ -130,3 +133,14 @@ def forked() -> RecordingError:
         "come from the process that opened it. Nothing was written. Start the child with `subprocess` or the `spawn` "
         "method of `multiprocessing`, and record in it under a tape of its own."
     )
+
+
+_sinks: weakref.WeakSet[Sink] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for sink in _sinks:
+        sink.refuse(forked())
+
+
+os.register_at_fork(after_in_child=_after_fork)

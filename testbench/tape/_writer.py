@@ -7,8 +7,6 @@ a segment ends, where a blob stands) looks at content only, and what a flush wro
 from __future__ import annotations
 
 import functools
-import os
-import weakref
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
@@ -35,7 +33,7 @@ from testbench.tape._items import (
 from testbench.tape._plain import plain
 from testbench.tape._runs import pack_run
 from testbench.tape._segment import Segment
-from testbench.tape._sink import Sink, forked
+from testbench.tape._sink import Sink
 from testbench.tape._structure import flatten, make_blob_head, make_end, make_header, make_kind, make_seal, sha256
 from testbench.tape._wire import Wire, lower, lower_outcome, weight
 
@@ -88,7 +86,6 @@ class Writer:
         self._blobs: set[bytes] = set()
         self._closed = False
         self._header = self._start(meta)
-        _writers.add(self)
 
     @property
     def unflushed(self) -> bool:
@@ -214,6 +211,8 @@ class Writer:
         return header
 
     def _define(self, row: KindRow) -> None:
+        if any(type(name) is not str for name in (row.name, *row.fields)):
+            raise UsageError(f"a kind and its fields are named by text, not by {row.name!r} and {list(row.fields)!r}.")
         try:
             item = make_kind(row)
         except UnicodeEncodeError as error:
@@ -288,14 +287,3 @@ class _Refusal(list[Any]):
 
     def append(self, _: Any) -> NoReturn:
         raise type(self._error)(*self._error.args)
-
-
-_writers: weakref.WeakSet[Writer] = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    for writer in _writers:
-        writer._sink.refuse(forked())
-
-
-os.register_at_fork(after_in_child=_after_fork)

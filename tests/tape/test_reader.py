@@ -107,6 +107,14 @@ def test_everything_about_a_tape_is_known_when_it_is_open(write_tape):
         assert reader.damage == []
 
 
+def test_an_empty_tape_is_a_tape(write_tape):
+    """A recording in which nothing happened is complete, with one lane and no events."""
+    with Reader.open(write_tape("run.tape", lambda writer: None)) as reader:
+        assert reader.complete
+        assert (reader.total, reader.counts, reader.segment_count, list(reader.events())) == (0, {}, 0, [])
+        assert reader.lanes() == {0: "main"}
+
+
 def test_meta_changes_the_tape_and_not_its_events(write_tape):
     """Two runs that do the same have the same events digest, wherever they ran."""
     paths = write_tape("one.tape", meta={"host": "a"}), write_tape("two.tape", meta={"host": "b"})

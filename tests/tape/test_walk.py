@@ -188,6 +188,8 @@ def test_after_damage_reading_goes_on_at_the_next_proof(tape, whole):
         assert found[0] == 0
         assert found[-1] == 599
         damage = [finding for finding in reader.damage if finding.severity == "error"]
+        with pytest.raises(TapeDamagedError, match="bytes are no part of a tape"):
+            list(reader.events())
         assert [finding.code for finding in damage] == ["damaged"]
         assert "bytes are no part of a tape" in damage[0].message
         assert "testbench recover" in damage[0].message

@@ -21,7 +21,11 @@ from testbench.tape._items import MAX_SEGMENT_SIZE, RUN_VALUES, SEGMENT_EVENTS, 
 CALL = ["argv", "took_ns", "outcome"]
 
 NUMBERS = st.lists(st.integers(-(2**70), 2**70), min_size=1, max_size=9) | st.lists(st.floats(), min_size=1, max_size=9)
-RUNS = NUMBERS | st.integers(500, 1100).map(lambda size: list(range(size))) | st.sampled_from([[1, 2.5, "text", None], ["x" * 1500, 2, "y" * 1500]])
+RUNS = (
+    NUMBERS
+    | st.integers(500, 1100).map(lambda size: list(range(size)))
+    | st.sampled_from([[1, 2.5, "text", None], ["x" * 1500, 2, "y" * 1500]])
+)
 TEXTS = st.integers(0, 4).map(lambda n: "x" * (n * 700))
 STEPS = st.one_of(
     st.tuples(st.just("run"), RUNS),
@@ -180,6 +184,8 @@ def test_what_no_tape_can_hold_is_refused_and_the_tape_goes_on(fd, tmp_path):
         writer.run_body([1] * (RUN_VALUES + 1))
     with pytest.raises(UsageError, match="lone surrogates"):
         writer.kind("a.\udc80", [])
+    with pytest.raises(UsageError, match="named by text"):
+        writer.kind("a.b", [1])
     with pytest.raises(UsageError, match="Shorten"):
         writer.kind("a.b", ["x" * 100_000])
 
