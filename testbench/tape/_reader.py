@@ -58,6 +58,7 @@ class Reader:
         self.events_digest = self._index.events_digest if self.complete else None
         self.tape_digest = self._index.tape_digest if self.complete else None
         self._verifies = located.header.verifies
+        self._seal_size = min(MAX_SEAL_SIZE, 64 + 12 * len(self._index.counts))  # at most; most of it is counts
         self._blobs = Blobs(source, self._index, verifies=self._verifies)
 
     @classmethod
@@ -157,7 +158,7 @@ class Reader:
         offset, size, count = index.offsets[number], index.sizes[number], index.events[number]
         if size > MAX_SEGMENT_SIZE:
             raise self._source.damaged(f"expected a segment of at most {MAX_SEGMENT_SIZE} bytes, not {size}", offset)
-        data = self._source.read(offset, size + MAX_SEAL_SIZE)
+        data = self._source.read(offset, size + self._seal_size)
         events, seal = data[:size], data[size:]
         try:
             if self._verifies and not is_sealed(events, count, seal):
