@@ -105,7 +105,7 @@ class DivergenceError(TestbenchError):
     """The run asks what the tape does not answer; raised again on every later call, and at close.
 
     Attributes:
-        report: the divergence as data (`testbench.session.Divergence`), None for a bare message.
+        report: the divergence as data (`testbench.sessions.Divergence`), None for a bare message.
     """
 
     def __init__(self, message: str, report: Any = None) -> None:
