@@ -7,9 +7,10 @@ searched up to `EDITS` edits and then started afresh, so that time and memory st
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, TypeAlias
 
 EDITS: Final = 64
@@ -61,11 +62,8 @@ def _split(left: Sequence[int], right: Sequence[int], span: _Range, blocks: list
         return []
     once = {value for value, count in lefts.items() if count == 1 == rights.get(value)}
     if once:
-        pairs = _rising(left, right, span, once)
-        ends = [*pairs, (a_end, b_end)]
-        blocks += [(*pair, 1) for pair in pairs]
-        starts = [(a, b), *((x + 1, y + 1) for x, y in pairs)]
-        return [(x, x_end, y, y_end) for (x, y), (x_end, y_end) in zip(starts, ends, strict=True)]
+        del lefts, rights  # the largest part of the memory, and not needed any more
+        return _between(_rising(left, right, span, once), span, blocks)
     xs = [x for x in range(a, a_end) if left[x] in rights]
     ys = [y for y in range(b, b_end) if right[y] in lefts]
     for x, y in _edit_all([left[x] for x in xs], [right[y] for y in ys]):
@@ -73,27 +71,41 @@ def _split(left: Sequence[int], right: Sequence[int], span: _Range, blocks: list
     return []
 
 
-def _rising(left: Sequence[int], right: Sequence[int], span: _Range, once: set[int]) -> list[tuple[int, int]]:
+def _between(pairs: Iterable[tuple[int, int]], span: _Range, blocks: list[Block]) -> list[_Range]:
+    """Match the anchors, neighbours together, and return the ranges between them that are empty on neither side."""
+    x, x_end, y, y_end = span
+    ranges: list[_Range] = []
+    size = 0
+    for a, b in pairs:
+        if (a, b) != (x, y):
+            blocks.append((x - size, y - size, size))
+            ranges.append((x, a, y, b))
+            size = 0
+        x, y, size = a + 1, b + 1, size + 1
+    blocks.append((x - size, y - size, size))
+    return [span for span in [*ranges, (x, x_end, y, y_end)] if span[0] < span[1] and span[2] < span[3]]
+
+
+def _rising(left: Sequence[int], right: Sequence[int], span: _Range, once: set[int]) -> Iterator[tuple[int, int]]:
     """Return the longest row of anchors that rises on both sides (patience sorting)."""
     a, a_end, b, b_end = span
     where = {right[y]: y for y in range(b, b_end) if right[y] in once}
-    tops: list[int] = []  # the smallest end of a row of each length
-    ends: list[tuple[int, int]] = []  # the pair that stands there
-    before: dict[tuple[int, int], tuple[int, int] | None] = {}
-    for x in range(a, a_end):
-        if left[x] not in once:
-            continue
-        pair = x, where[left[x]]
-        length = bisect_left(tops, pair[1])
-        before[pair] = ends[length - 1] if length else None
-        tops[length : length + 1] = [pair[1]]
-        ends[length : length + 1] = [pair]
-    row: list[tuple[int, int]] = []
-    last: tuple[int, int] | None = ends[-1]
-    while last is not None:
-        row.append(last)
-        last = before[last]
-    return row[::-1]
+    xs = array("q", (x for x in range(a, a_end) if left[x] in once))
+    ys = array("q", (where[left[x]] for x in xs))
+    tops: list[int] = []  # per length, the smallest end of a row of so many anchors ...
+    ends: list[int] = []  # ... and which anchor that is
+    before = array("q")  # per anchor, the one before it in its row
+    for anchor, y in enumerate(ys):
+        length = bisect_left(tops, y)
+        before.append(ends[length - 1] if length else -1)
+        tops[length : length + 1] = [y]
+        ends[length : length + 1] = [anchor]
+    row = array("q")
+    anchor = ends[-1]
+    while anchor >= 0:
+        row.append(anchor)
+        anchor = before[anchor]
+    return ((xs[anchor], ys[anchor]) for anchor in reversed(row))
 
 
 def _edit_all(left: list[int], right: list[int]) -> Iterator[tuple[int, int]]:
