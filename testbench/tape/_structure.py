@@ -181,19 +181,17 @@ def read_seal(data: bytes) -> tuple[Seal, int]:
     Raises:
         MalformedError: it is none, or seals more than a segment may hold.
     """
-    item, end = next(iterate(data), (None, 0))
-    if type(item) is not Tag or item.tag != TAG_SEAL or type(item.value) is not tuple or len(item.value) != 4:
-        raise MalformedError("a seal is [events, bytes, digest, counts]")
-    count, size, digest, flat = item.value
+    item = decode_first(data) if data.startswith(SEAL_HEAD) else None
+    count, size, digest, flat = parse_array(item.value if item else None, 4)
     if type(count) is not int or type(size) is not int:
         raise MalformedError("a seal starts with two numbers")
     if not 0 < count <= MAX_SEGMENT_EVENTS or not 4 * count < size <= MAX_SEGMENT_SIZE:
         raise MalformedError("a segment of impossible size")
     counts = unflatten(flat)
-    seal = Seal(count=count, size=size, digest=parse_digest(digest), counts=counts)
-    if count != sum(counts.values()) or make_seal(count, size, digest, encode(flatten(counts))) != data[:end]:
+    seal = make_seal(count, size, parse_digest(digest), encode(flatten(counts)))
+    if count != sum(counts.values()) or not data.startswith(seal):
         raise MalformedError("the counts of a seal do not add up")
-    return seal, end
+    return Seal(count=count, size=size, digest=digest, counts=counts), len(seal)
 
 
 def is_sealed(events: bytes, count: int, data: bytes) -> bool:
