@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 from pathlib import Path
 
@@ -45,13 +46,13 @@ def command_line() -> str:
 
 def errors() -> str:
     """Return the page of the errors: the tree, and one section for each."""
-    tree = (testbench.errors.__doc__ or "").partition("::\n")[2]
+    tree = inspect.cleandoc(testbench.errors.__doc__ or "").partition("::\n")[2]
     lines = [line[4:] if line.startswith("    ") else line for line in tree.strip("\n").splitlines()]
     cut = lines.index("")
     parts = ["# Errors", NOTE, "The number is the exit status of the command line.", fenced("\n".join(lines[:cut]))]
     parts += ["\n".join(lines[cut:]).strip().replace("``", "`")]
     for error in tree_of(TestbenchError):
-        text = (error.__doc__ or "").strip().replace("``", "`")
+        text = inspect.cleandoc(error.__doc__ or "").replace("``", "`")
         bases = ", ".join(f"`{base.__name__}`" for base in error.__bases__)
         parts += [f"## {error.__name__}", f"{text}", f"Derived from {bases}; exit status {error.exit_status}."]
     return "\n\n".join(parts) + "\n"
