@@ -49,7 +49,7 @@ def errors() -> str:
     tree = inspect.cleandoc(testbench.errors.__doc__ or "").partition("::\n")[2]
     lines = [line[4:] if line.startswith("    ") else line for line in tree.strip("\n").splitlines()]
     cut = lines.index("")
-    parts = ["# Errors", NOTE, "The number is the exit status of the command line.", fenced("\n".join(lines[:cut]))]
+    parts = ["# Errors", NOTE, fenced("\n".join(lines[:cut]))]
     parts += ["\n".join(lines[cut:]).strip().replace("``", "`")]
     for error in tree_of(TestbenchError):
         text = inspect.cleandoc(error.__doc__ or "").replace("``", "`")

@@ -27,7 +27,9 @@ def run(options: argparse.Namespace) -> int:
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("tape", metavar="TAPE", help="the incomplete or damaged tape; it is not changed")
-    parser.add_argument("-o", "--output", metavar="OUT", help="where to write the sound one")
+    parser.add_argument(
+        "-o", "--output", metavar="OUT", help="where to write the sound one (default: NAME.recovered.tape)"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
