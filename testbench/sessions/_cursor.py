@@ -55,25 +55,12 @@ class Cursor:
         self.before: deque[tuple[int, int, RawEvent]] = deque(maxlen=3)
         self._load()
 
-    @property
-    def current(self) -> RawEvent:
-        """The next event, which the caller knows to be there."""
-        assert self.event is not None
-        return self.event
-
-    @property
-    def body(self) -> Any:
-        """The body of the next event."""
-        return self.current[3]
-
     def wait(self, turn: int) -> bool:
         """Wait until the next event belongs to ``turn``; True at once at the end of the tape too, False on a stall.
 
         Raises:
             TestbenchError: whatever has failed in this session meanwhile.
         """
-        if self.turn == turn and self._failed() is None:
-            return True  # nobody else can move the cursor, so there is nothing to lock
         while True:
             with self._lock:
                 failure = self._failed() or self._damage
@@ -91,7 +78,8 @@ class Cursor:
 
     def advance(self) -> None:
         """Take the next event; wake the lane that comes after."""
-        event = self.current
+        event = self.event
+        assert event is not None
         self.before.append((self.seq, self.now_ns, event))
         self.now_ns += event[1]
         if event[0] == _LANE_START:

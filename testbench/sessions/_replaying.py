@@ -9,7 +9,7 @@ import attrs
 
 from testbench.errors import TestbenchError, UsageError
 from testbench.protocol import Effect, Matcher, Plain
-from testbench.sessions._cursor import STRANGER, Cursor
+from testbench.sessions._cursor import STRANGER, Cursor, RawEvent
 from testbench.sessions._errors import rebuild
 from testbench.sessions._lanes import Lane, Lanes
 from testbench.sessions._matching import exact
@@ -75,17 +75,17 @@ class Replaying:
             lane.depth = 0
 
     def _cross(self, lane: Lane, name: str, request: Plain, raises: tuple[type[BaseException], ...]) -> Plain:
-        self._arrive(lane.number, lane, name, request)
+        event = self._arrive(lane.number, lane, name, request)
         row = self.cursor.row
         if row.name != name or row.fields[-1:] != ("outcome",):
             self._diverge("mismatch", f"the tape holds {row.name} here, the program called {name}", lane, name, request)
-        recorded, took_ns, outcome = self._reader.call_body(self.cursor.body, row)
+        recorded, took_ns, outcome = self._reader.call_body(event[3], row)
         reason = self._matchers.get(name, exact)(recorded, request)
         if reason is not None:
             self._diverge("mismatch", f"{name} was asked something else: {reason}", lane, name, request)
         if self._rerecorder.active:
             asked = plain(request) if same(recorded, request) else recorded  # a matcher lets some requests differ
-            self._rerecorder.call(row, self.cursor.current, asked, took_ns, outcome)
+            self._rerecorder.call(row, event, asked, took_ns, outcome)
         self.cursor.advance()
         if isinstance(outcome, Raised):
             raise self._rebuilt(outcome, raises, lane, name, request)
@@ -96,19 +96,24 @@ class Replaying:
         reason = f"{name} cannot be replayed, and is not let through to the real world"
         self._diverge("refused", reason, self.lanes.current(), name, request)
 
-    def _arrive(self, turn: int, lane: Lane, name: str, request: Plain) -> None:
-        """Wait for this lane's turn; return with an event of this lane at the cursor."""
+    def _arrive(self, turn: int, lane: Lane, name: str, request: Plain) -> RawEvent:
+        """Wait for this lane's turn; return the event of this lane that is at the cursor now."""
         if self._finished:
             self._diverge("refused", f"{name} was called after the replay had ended", lane, name, request)
         if self._run is not None:
             self._settle(lane, name, request)
-        if not self.cursor.wait(turn):
+        cursor = self.cursor
+        # Where it is this lane's turn already, nobody else can move the cursor: there is nothing to wait for or lock.
+        if (cursor.turn != turn or self._failure is not None) and not cursor.wait(turn):
             self._diverge("stall", self._stalled(), lane, name, request)
-        if self.cursor.event is None:
+        event = cursor.event
+        if event is None:
             self._diverge("exhausted", f"the tape has ended, and the program calls {name}", lane, name, request)
+        return event
 
     def _stalled(self) -> str:
-        owner = self.cursor.names.get(self.cursor.current[2], "a new lane")
+        event = self.cursor.event
+        owner = self.cursor.names.get(event[2] if event else STRANGER, "a new lane")
         return f"no lane has moved for a while: the next event, {self.cursor.row.name}, belongs to {owner}"
 
     def _rebuilt(
@@ -148,14 +153,14 @@ class Replaying:
             lane.depth = depth
 
     def _begin_run(self, name: str, lane: Lane) -> Answers:
-        self._arrive(lane.number, lane, name, None)
+        event = self._arrive(lane.number, lane, name, None)
         row = self.cursor.row
         if row.name != name or row.fields != ("values",):
             self._diverge("mismatch", f"the tape holds {row.name} here, the program read {name}", lane, name, None)
-        values = self._reader.run_values(self.cursor.body)
+        values = self._reader.run_values(event[3])
         run = Answers(values)
         self._run, self._open = run, name
-        self._rerecorder.run(row, self.cursor.current, values)
+        self._rerecorder.run(row, event, values)
         return run
 
     def _settle(self, lane: Lane, name: str, request: Plain) -> None:
@@ -212,15 +217,14 @@ class Replaying:
         request: dict[str, Plain] = {"name": name}
         depth, asking.depth = asking.depth, 1
         try:
-            self._arrive(turn, asking, "lane.start", request)
+            event = self._arrive(turn, asking, "lane.start", request)
             row = self.cursor.row
-            if row.name != "lane.start" or self.cursor.body[0] != name:
+            if row.name != "lane.start" or event[3][0] != name:
                 told = f"the tape holds {row.name} here, the program started the lane {name}"
                 self._diverge("mismatch", told, asking, "lane.start", request)
-            number = int(self.cursor.current[2])
-            self._rerecorder.lane(self.cursor.current)
+            self._rerecorder.lane(event)
             self.cursor.advance()
-            return Lane(number, name)
+            return Lane(int(event[2]), name)
         except TestbenchError as error:
             self._stick(error)
             raise

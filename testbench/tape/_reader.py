@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import accumulate, chain, islice
-from typing import Any, Self
+from typing import Self
 
 from testbench.errors import TapeDamagedError
 from testbench.protocol import Plain
@@ -201,13 +201,19 @@ class Reader:
             BlobMissingError, BlobDamagedError: a payload of it is not there, or not whole.
         """
         get_blob = metered(self.blob)
-        *request, took_ns, outcome = self._fields(self.unspill(body, get_blob), max(2, len(row.fields)))
-        values = [value if type(value) in SCALARS else lift(value, get_blob) for value in request]
+        if type(body) is Tag:
+            body = self.unspill(body, get_blob)
+        names = row.fields[:-2]
+        if type(body) is not tuple or len(body) != len(names) + 2:
+            raise self._damaged_event(f"a body of this kind is an array of {len(names) + 2}")
+        took_ns = body[-2]
         if type(took_ns) is not int or took_ns < 0:
             raise self._damaged_event("the time that an effect took is a whole number of nanoseconds")
-        names = row.fields[:-2]
-        lifted = values[0] if names == ("",) else dict(zip(names, values, strict=True))
-        return lifted, took_ns, lift_outcome(outcome, get_blob)
+        request: dict[str, Plain] = dict(zip(names, body, strict=False))
+        for name, value in request.items():
+            if type(value) not in SCALARS:
+                request[name] = lift(value, get_blob)
+        return request[""] if names == ("",) else request, took_ns, lift_outcome(body[-1], get_blob)
 
     def run_values(self, body: Wire) -> Sequence[Plain]:
         """Lift the values of a run; raises as `call_body` does."""
@@ -253,11 +259,6 @@ class Reader:
             return decode(data)
         except MalformedError as error:
             raise self._damaged_event(f"a body kept in a blob is one item, and {error}") from error
-
-    def _fields(self, body: Wire, count: int) -> tuple[Any, ...]:
-        if type(body) is not tuple or len(body) != count:
-            raise self._damaged_event(f"a body of this kind is an array of {count}")
-        return body
 
     def _damaged_event(self, expected: str) -> TapeDamagedError:
         return TapeDamagedError(

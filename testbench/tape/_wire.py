@@ -41,6 +41,8 @@ _AS_IT_IS: Final = frozenset({type(None), bool, int})
 SCALARS: Final = frozenset({type(None), bool, int, str, bytes})
 """What is a plain value as it was decoded."""
 
+_ARRAYS: Final = frozenset({tuple, list})
+
 _NAN_BITS: Final = bytes.fromhex("7ff8000000000000")
 
 
@@ -84,8 +86,8 @@ def lower_outcome(outcome: Outcome, put_blob: PutBlob) -> Wire:
 def lift_outcome(wire: Wire, get_blob: GetBlob) -> Outcome:
     """Turn a lowered outcome back; raises as `lift` does."""
     if type(wire) is not Tag or wire.tag != TAG_RAISED:
-        return Returned(lift(wire, get_blob))
-    if not _is_array(wire.value) or len(wire.value) != 3:
+        return Returned(_lift(wire, get_blob, DEPTH_LIMIT))
+    if type(wire.value) not in _ARRAYS or len(wire.value) != 3:
         _damaged("a raised outcome is [type name, arguments, state]", wire.value)
     name, args, state = (lift(part, get_blob) for part in wire.value)
     if type(name) is not str or type(args) is not list or type(state) is not dict:
@@ -183,18 +185,16 @@ def _lift(wire: Wire, get_blob: GetBlob, room: int) -> Plain:
     if kind in SCALARS:
         return wire  # type: ignore[no-any-return]  # the exact types were just checked
     if kind is Tag:
-        return _lift_tag(wire, get_blob, room)
-    if (kind is tuple or kind is list) and room:
+        tag, value = wire.tag, wire.value
+        return _lift_map(value, get_blob, room - 1) if tag == TAG_DICT and room else _lift_tag(tag, value, get_blob)
+    if kind in _ARRAYS and room:
         return [item if type(item) in SCALARS else _lift(item, get_blob, room - 1) for item in wire]
     if kind is float and (wire == wire or _bits(wire) == _NAN_BITS):
         return wire  # type: ignore[no-any-return]
     return _damaged(f"a value is a scalar, an array or a tag of the format, at most {DEPTH_LIMIT} deep", wire)
 
 
-def _lift_tag(wire: Wire, get_blob: GetBlob, room: int) -> Plain:
-    tag, value = wire.tag, wire.value
-    if tag == TAG_DICT and room:
-        return _lift_map(value, get_blob, room - 1)
+def _lift_tag(tag: int, value: Wire, get_blob: GetBlob) -> Plain:
     if tag == TAG_PAYLOAD:
         return _get_pieces(value, get_blob)
     if tag == TAG_TEXT:
@@ -207,11 +207,14 @@ def _lift_tag(wire: Wire, get_blob: GetBlob, room: int) -> Plain:
 
 
 def _lift_map(flat: Wire, get_blob: GetBlob, room: int) -> Plain:
-    if not _is_array(flat) or len(flat) % 2:
+    if type(flat) not in _ARRAYS or len(flat) % 2:
         _damaged("an ordered map is an array of key, value, key, value", flat)
     lifted: dict[str, Plain] = {}
-    for key, item in zip(flat[::2], flat[1::2], strict=True):
-        name = key if type(key) is str else _lift(key, get_blob, 0)
+    pairs = iter(flat)
+    for name in pairs:
+        item = next(pairs)
+        if type(name) is not str:
+            name = _lift(name, get_blob, 0)
         if type(name) is not str or name in lifted:
             _damaged("the keys of an ordered map are text, and each stands there once", name)
         lifted[name] = item if type(item) in SCALARS else _lift(item, get_blob, room)
@@ -250,10 +253,6 @@ def _lift_float(bits: Wire) -> float:
     if value == value or bits == _NAN_BITS:
         _damaged("only a NaN with unusual bits has the tag of one", bits)
     return value
-
-
-def _is_array(wire: Wire) -> bool:
-    return type(wire) is list or type(wire) is tuple
 
 
 def _int_weight(number: int) -> int:
