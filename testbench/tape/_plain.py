@@ -19,11 +19,12 @@ _FIXES: Final = (
 )
 
 
-def plain(value: object) -> Plain:
+def plain(value: object, name: str = "value") -> Plain:
     """Copy a value that is `Plain`, or refuse it.
 
     Args:
         value: anything.
+        name: what the value is called in the refusal.
 
     Returns:
         An equal value that shares nothing changeable with the one given.
@@ -35,7 +36,7 @@ def plain(value: object) -> Plain:
     try:
         return _copy(value, DEPTH_LIMIT)
     except NotPlainError:
-        refuse(value)
+        refuse(value, name)
 
 
 class NotPlainError(Exception):
@@ -58,9 +59,9 @@ def _copy(value: Any, room: int) -> Plain:
     raise NotPlainError
 
 
-def refuse(value: Any) -> NoReturn:
+def refuse(value: Any, path: str = "value") -> NoReturn:
     """Walk to the first thing that is not plain and raise UsageError that names it."""
-    path, room = "value", DEPTH_LIMIT
+    room = DEPTH_LIMIT
     while type(value) is dict or type(value) is list:
         if not room:
             raise UsageError(

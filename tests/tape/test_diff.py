@@ -243,6 +243,17 @@ def test_damage_ends_a_diff_with_an_error(write_tape, numbers):
         list(diff(tape, whole))
 
 
+def test_an_event_of_another_shape_ends_a_diff_with_an_error(write_tape):
+    """A body that does not have the fields of its kind is damage, not a change."""
+
+    def build(writer):
+        ask = writer.kind("call.ask", ["", "took_ns", "outcome"])
+        writer.event([ask, 0, 0, [1, 2]])
+
+    with pytest.raises(TapeDamagedError, match=r"a\.tape holds a damaged event.*testbench check"):
+        list(diff(write_tape("a.tape", build), write_tape("b.tape")))
+
+
 SEQUENCES = st.lists(st.integers(0, 4), max_size=60) | st.lists(st.integers(0, 40), max_size=60)
 
 

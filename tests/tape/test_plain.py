@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from testbench.errors import TapeDamagedError, UsageError
+from testbench.tape import _wire
 from testbench.tape._codec import Tag
 from testbench.tape._event import Raised, Returned
 from testbench.tape._items import (
@@ -21,7 +22,7 @@ from testbench.tape._items import (
     TAG_VALUE,
     TAG_WTF8,
 )
-from testbench.tape._plain import plain
+from testbench.tape._plain import plain, refuse
 from testbench.tape._wire import lift, lift_outcome, lower, lower_outcome, metered, weight
 
 
@@ -91,6 +92,26 @@ def test_the_refusal_names_the_place_inside_the_value():
     """A deep value is not searched by hand."""
     with pytest.raises(UsageError, match=r"^value\['env'\]\[1\]\['PATH'\] is of type tuple"):
         plain({"argv": [], "env": [None, {"HOME": "", "PATH": ("/bin",)}]})
+
+
+def test_the_refusal_can_call_the_value_by_its_name():
+    """Whoever checks a value knows what it is to the caller."""
+    with pytest.raises(UsageError, match=r"^request\['a'\] is of type set"):
+        plain({"a": set()}, "request")
+
+
+def test_a_value_that_changes_meanwhile_is_refused():
+    """What was not plain when it was copied and is plain when it is explained was changed by another thread."""
+    with pytest.raises(UsageError, match="changed while it was recorded"):
+        refuse([[], {}])
+
+
+def test_a_payload_above_the_limit_is_refused(monkeypatch):
+    """What no reader would load is not recorded; the text says what to do instead."""
+    monkeypatch.setattr(_wire, "PAYLOAD_LIMIT", 5000)
+
+    with pytest.raises(UsageError, match=r"5001 bytes .* in parts"):
+        lower(["x" * 5001], lambda _: bytes(32))
 
 
 def test_a_key_that_is_no_str_is_refused():

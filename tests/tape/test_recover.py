@@ -6,8 +6,9 @@ from fcntl import LOCK_EX, flock
 import pytest
 
 from testbench.errors import NotATapeError, TapeBusyError, TapeDamagedError, TapeNotFoundError, UsageError
+from testbench.tape import _recover
 from testbench.tape._check import check
-from testbench.tape._event import Returned
+from testbench.tape._event import Finding, Returned
 from testbench.tape._reader import Reader
 from testbench.tape._recover import recover
 from testbench.tape._view import Tape
@@ -188,6 +189,34 @@ def test_a_tape_that_is_being_recorded_is_left_alone(write_tape, numbers):
     finally:
         os.close(fd)
     assert live.exists()
+
+
+@pytest.mark.parametrize("fields", [["x"], ["x", "y"], ["x", "x", "took_ns", "outcome"]])
+def test_events_under_names_that_no_recorder_gives_are_lost(write_tape, fields):
+    """A kind-def can be damaged into other names; nothing is passed on under them."""
+
+    def build(writer):
+        odd = writer.kind("odd.kind", fields)
+        writer.event([odd, 5, 0, [1] * len(fields)])
+        good = writer.kind("call.f", ["", "took_ns", "outcome"])
+        writer.event([good, 5, 0, writer.call_body([1, 1], Returned(2))])
+
+    report = recover(write_tape("run.tape", build))
+
+    assert (report.events, report.lost) == (1, 1)
+    with Tape.open(report.path) as tape:
+        assert [(event.kind, event.at_ns) for event in tape] == [("call", 10)]
+
+
+def test_a_result_that_is_not_sound_is_not_kept(write_tape, numbers, monkeypatch):
+    """The new tape is checked before it gets its name; a failure leaves what is at that name alone."""
+    path, old = write_tape("run.tape", numbers(1)), write_tape("run.recovered.tape", numbers(2))
+    monkeypatch.setattr(_recover, "check", lambda path: [Finding("event", "made up")])
+
+    with pytest.raises(TapeDamagedError, match="not sound, so it was not kept: made up"):
+        recover(path, overwrite=True)
+    assert seqs(old) == [2]
+    assert old.with_name("run.recovered.tape.failed").exists()
 
 
 @pytest.mark.parametrize(
