@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import attrs
 
+from testbench.errors import UsageError
 from testbench.inplace.real import allocate_lock
 from testbench.protocol import Plain
 from testbench.sessions._readers import Gathering
@@ -57,7 +58,11 @@ class Appender:
 
     def call(self, name: str, lane: int, request: Plain, took_ns: int, outcome: Outcome) -> None:
         """Append the event of one crossing; its outcome is known now."""
-        fields, values = ([*request], [*request.values()]) if type(request) is dict else ([""], [request])
+        fields, values = [""], [request]
+        if type(request) is dict:
+            fields, values = [*request], [*request.values()]
+            if fields == [""]:
+                raise UsageError(f'{name}: a request whose only key is "" is what a plain value looks like on a tape')
         with self.lock:
             self.end_run()
             number = self._writer.kind(name, [*fields, "took_ns", "outcome"])

@@ -10,7 +10,7 @@ from __future__ import annotations
 import _thread
 import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
@@ -18,7 +18,10 @@ from testbench.inplace import Redirect
 from testbench.inplace.real import get_ident
 from testbench.sessions._flusher import OWN_THREADS
 
-_STARTERS = ("start_new_thread", "start_joinable_thread")  # the second since CPython 3.13
+_GENERATIONS: Final = 16
+"""How many generations of lanes a name spells out."""
+
+_STARTERS: Final = ("start_new_thread", "start_joinable_thread")  # the second since CPython 3.13
 
 
 @attrs.define(eq=False)
@@ -33,6 +36,12 @@ class Lane:
     name: str
     children: int = 0
     depth: int = 0
+
+    def next_child(self) -> str:
+        """Return the name that the next lane started by this one will have."""
+        # Timers that start timers make endless generations; their names must not become longer and longer.
+        stem = self.name if self.name.count(".") < _GENERATIONS else f"lane{self.number}"
+        return f"{stem}.{self.children + 1}"
 
 
 class Lanes:
@@ -90,7 +99,7 @@ class Lanes:
             if self.single:
                 self.single = False
                 self._many()
-            name = f"{parent.name}.{parent.children + 1}"
+            name = parent.next_child()
             child = self._born(parent, name)
             parent.children += 1
             return original(self._inside(child, function), *rest, **options)

@@ -367,3 +367,24 @@ def test_callbacks_of_the_collector_do_not_read_the_tape(tape: Path) -> None:
     finally:
         gc.callbacks.remove(callback)
     assert [len(event.values or ()) for event in events(tape)] == [1]
+
+
+def test_names_of_lanes_stay_short_over_many_generations(tape: Path) -> None:
+    """Threads that start threads without end, as timers do, have names that repeat and do not grow without bound."""
+
+    def chain(left: int) -> None:
+        ask(left)
+        if left:
+            thread = threading.Thread(target=chain, args=(left - 1,))
+            thread.start()
+            thread.join()
+
+    with testbench.record(tape):
+        chain(60)
+    with testbench.replay(tape):
+        chain(60)
+    with testbench.open_tape(tape) as opened:
+        names = opened.lanes
+    assert len(set(names)) == 61
+    assert names[:3] == ("main", "main.1", "main.1.1")
+    assert max(map(len, names)) < 50
