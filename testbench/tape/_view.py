@@ -10,7 +10,7 @@ from typing import Any
 from testbench.errors import BlobDamagedError, BlobMissingError, TapeDamagedError, UsageError
 from testbench.protocol import Plain
 from testbench.tape._event import Event, Info, KindRow
-from testbench.tape._items import LANE_START
+from testbench.tape._items import DIGEST_SIZE, LANE_START
 from testbench.tape._reader import Reader
 
 
@@ -172,11 +172,13 @@ def make_event(reader: Reader, seq: int, at_ns: int, raw: tuple[Any, ...], names
 def parse_digest(digest: bytes | str) -> bytes:
     """Take a digest in either notation."""
     try:
-        raw = bytes.fromhex(digest) if isinstance(digest, str) else bytes(digest)
-    except (ValueError, TypeError):
+        raw = bytes.fromhex(digest) if isinstance(digest, str) else digest
+    except ValueError:
         raw = b""
-    if len(raw) != 32:
-        raise UsageError(f"expected a digest, 32 bytes or 64 hexadecimal digits, got {digest!r}.")
+    if not isinstance(raw, bytes) or len(raw) != DIGEST_SIZE:
+        raise UsageError(
+            f"expected a digest, {DIGEST_SIZE} bytes or {2 * DIGEST_SIZE} hexadecimal digits, not {digest!r}."
+        )
     return raw
 
 

@@ -13,6 +13,8 @@ from testbench.tape._recover import recover
 from testbench.tape._view import Tape
 from testbench.tape._writer import Writer
 
+pytestmark = pytest.mark.slow
+
 QUIET = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 

@@ -104,7 +104,7 @@ def test_payloads_are_found_by_digest(tape):
     assert tape.blob(digest) == tape.blob(digest.hex()) == b"x" * 5000
 
 
-@pytest.mark.parametrize("digest", ["", "xyz", "00" * 31, b"short", None])
+@pytest.mark.parametrize("digest", ["", "xyz", "00" * 31, b"short", None, 32])
 def test_what_is_no_digest_is_refused(tape, digest):
     """A typing error is not a missing payload."""
     with pytest.raises(UsageError, match="64 hexadecimal digits"):
