@@ -97,8 +97,7 @@ class Lanes:
             if parent.depth or not callable(function):
                 return original(function, *rest, **options)
             if self.single:
-                self.single = False
-                self._many()
+                self._go_parallel(parent)
             name = parent.next_child()
             child = self._born(parent, name)
             parent.children += 1
@@ -119,18 +118,23 @@ class Lanes:
         return run
 
     def _adopt(self) -> Lane:
-        ident = get_ident()
-        if self.single:
-            self.single = False
-            self._many()
         self._strangers += 1
-        lane = Lane(-1, f"other.{self._strangers}", depth=1)
-        self._by_thread[ident] = lane
+        lane = self._by_thread[get_ident()] = Lane(-1, f"other.{self._strangers}", depth=1)
         try:
+            if self.single:
+                self._go_parallel(lane)
             lane.number = self._adopted(lane.name).number
         finally:
             lane.depth = 0
         return lane
+
+    def _go_parallel(self, lane: Lane) -> None:
+        self.single = False
+        depth, lane.depth = lane.depth, 1  # a finaliser that runs here must not wait for the lock that is held here
+        try:
+            self._many()
+        finally:
+            lane.depth = depth
 
 
 def describe(names: Mapping[int, str], number: int) -> str:

@@ -1,0 +1,47 @@
+"""Lanes: which of the threads of a program are which, and what happens while the second one comes to be."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+from testbench.inplace.real import allocate_lock, start_new_thread
+from testbench.sessions._lanes import Lane, Lanes
+
+
+def _lanes(many: Callable[[], None]) -> Lanes:
+    lanes = Lanes(lambda parent, name: Lane(1, name), lambda name: Lane(1, name), many)
+    lanes.single = True
+    return lanes
+
+
+def test_what_a_finaliser_does_while_the_second_lane_begins_passes_straight_through() -> None:
+    """Locks are held then, so that a crossing would wait for ever for its own thread."""
+    depths: list[int] = []
+    lanes = _lanes(lambda: depths.append(lanes.current().depth))
+    lanes.install()
+    try:
+        thread = threading.Thread(target=int)
+        thread.start()
+    finally:
+        lanes.restore()
+    thread.join()
+    assert depths == [1]
+    assert lanes.current().depth == 0
+
+
+def test_a_thread_of_unknown_origin_is_one_lane_from_its_first_moment() -> None:
+    """A finaliser that runs while it is adopted must not have it adopted once more."""
+    done = allocate_lock()
+    done.acquire()
+    seen: list[Lane] = []
+    lanes = _lanes(lambda: seen.append(lanes.current()))
+
+    def stranger() -> None:
+        seen.append(lanes.current())
+        done.release()
+
+    start_new_thread(stranger, ())
+    done.acquire()
+    assert [lane.name for lane in seen] == ["other.1", "other.1"]
+    assert seen[0] is seen[1]
