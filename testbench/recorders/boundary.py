@@ -63,7 +63,7 @@ def boundary(
 
     Outside of a session the function is called as it is. Its arguments, result and exceptions must be values (see
     `testbench.values.encode`); what it does to its arguments is not recorded. Whatever `Exception` it raises is an
-    outcome; its type, args and attributes come back on replay.
+    outcome; its type, args, attributes and cause come back on replay.
 
     Args:
         function: a plain function or method.

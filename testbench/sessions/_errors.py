@@ -10,16 +10,19 @@ import sys
 from types import MemberDescriptorType
 from typing import Any, Final
 
-from testbench.errors import RecordingError, UnsupportedError
+from testbench.errors import RecordingError, TapeDamagedError, UnsupportedError
+from testbench.protocol import Plain
 from testbench.tape import Raised
 from testbench.values import decode, encode
 
 _HEAPTYPE: Final = 1 << 9  # Py_TPFLAGS_HEAPTYPE: set on classes that were made by Python code
 _SKIP: Final = frozenset({"obj", "__suppress_context__"})  # AttributeError.obj is an arbitrary live object
+_CAUSE: Final = "__cause__"
+_UNSET: Final = object()
 
 
 def capture(error: BaseException) -> Raised:
-    """Return an exception as an outcome: type name, args, and the attributes that it has set.
+    """Return an exception as an outcome: type name, args, and the attributes that it has set, its cause among them.
 
     Raises:
         RecordingError: it could not be raised again exactly (a local class, an attribute that is no value).
@@ -30,6 +33,8 @@ def capture(error: BaseException) -> Raised:
         if _find(name, (BaseException,)) is not cls:
             raise UnsupportedError(f"the class {name} cannot be found again by its name")
         state = {key: encode(value, f"attribute {key}") for key, value in _state(error).items()}
+        if error.__suppress_context__:  # set by ``raise ... from cause``, and by ``from None``
+            state[_CAUSE] = _captured_cause(error)
         raised = Raised(name, [encode(arg, "an argument") for arg in error.args], state)
         rebuild(raised, (cls,))
     except Exception as reason:
@@ -45,6 +50,7 @@ def rebuild(raised: Raised, allowed: tuple[type[BaseException], ...]) -> BaseExc
 
     Raises:
         UnsupportedError: this program has no such class, or it is not one of ``allowed``.
+        TapeDamagedError: its cause is no exception.
     """
     cls = _find(raised.type, allowed)
     if cls is None:
@@ -61,7 +67,9 @@ def rebuild(raised: Raised, allowed: tuple[type[BaseException], ...]) -> BaseExc
     error.args = tuple(args)
     members = _members(cls)
     for key, value in raised.state.items():
-        if key in members:
+        if key == _CAUSE:
+            error.__cause__ = _cause(value)
+        elif key in members:
             setattr(error, key, decode(value))
         else:
             error.__dict__[key] = decode(value)
@@ -79,12 +87,11 @@ def _find(name: str, allowed: tuple[type[BaseException], ...]) -> type[BaseExcep
     return None
 
 
-def _members(cls: type[BaseException]) -> set[str]:
-    """Return the names of the C fields of an exception class (CPython: ``PyMemberDef``)."""
+def _members(cls: type[BaseException]) -> dict[str, bool]:
+    """Return the names of the C fields and ``__slots__`` of an exception class, and which of them are slots."""
     return {
-        key
+        key: bool(base.__flags__ & _HEAPTYPE)
         for base in cls.__mro__
-        if not base.__flags__ & _HEAPTYPE
         for key, value in vars(base).items()
         if isinstance(value, MemberDescriptorType) and key not in _SKIP
     }
@@ -92,8 +99,25 @@ def _members(cls: type[BaseException]) -> set[str]:
 
 def _state(error: BaseException) -> dict[str, Any]:
     state = {}
-    for key in sorted(_members(type(error))):
-        value = getattr(error, key, None)
-        if value is not None:
+    for key, is_slot in sorted(_members(type(error)).items()):
+        value = getattr(error, key, _UNSET)
+        if value is not _UNSET and (is_slot or value is not None):  # a C field that nobody has set is None
             state[key] = value
     return {**state, **error.__dict__}
+
+
+def _captured_cause(error: BaseException) -> Plain:
+    cause = error.__cause__
+    if cause is None:
+        return None
+    raised = capture(cause)
+    return [raised.type, raised.args, raised.state]
+
+
+def _cause(value: Plain) -> BaseException | None:
+    match value:
+        case None:
+            return None
+        case [str() as name, list() as args, dict() as state]:
+            return rebuild(Raised(name, args, state), (BaseException,))
+    raise TapeDamagedError(f"the cause of an exception on the tape is {value!r}; expected its type, args and state")

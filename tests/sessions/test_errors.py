@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from testbench.errors import RecordingError, UnsupportedError
+from testbench.errors import RecordingError, TapeDamagedError, UnsupportedError
 from testbench.sessions._errors import capture, rebuild
 from testbench.tape import Raised
 
@@ -27,6 +27,24 @@ class CustomOS(OSError):
     def __init__(self, path: str) -> None:
         super().__init__(5, "Input/output error", path)
         self.extra = [path]
+
+
+class Slotted(Exception):
+    """Keeps what it knows outside of its dict."""
+
+    __slots__ = ("code", "nothing", "unset")
+
+    def __init__(self, code: int) -> None:
+        super().__init__("slotted")
+        self.code = code
+        self.nothing = None
+
+
+def caused(by: BaseException | None) -> BaseException:
+    """Return an exception as ``raise ... from`` leaves it."""
+    error = ValueError("consequence")
+    error.__cause__ = by
+    return error
 
 
 @pytest.mark.parametrize(
@@ -61,6 +79,41 @@ def test_an_exception_is_rebuilt_with_type_args_text_and_attributes(error: BaseE
     for name in ("errno", "strerror", "filename", "filename2", "encoding", "object", "start", "end", "reason", "value"):
         assert getattr(again, name, None) == getattr(error, name, None)
     assert getattr(again, "name", None) == getattr(error, "name", None)
+
+
+def test_slots_come_back_and_stay_unset() -> None:
+    """A slot is an attribute like any other; None in it is not the same as nothing."""
+    again: Any = rebuild(capture(Slotted(3)), (Slotted,))
+    assert (again.code, again.nothing) == (3, None)
+    assert not hasattr(again, "unset")
+
+
+def test_the_cause_comes_back_with_its_own_cause() -> None:
+    """``raise ... from`` says what was behind an error, and ``from None`` that nothing was; programs print both."""
+    again = rebuild(capture(caused(caused(FileNotFoundError(2, "none", "/x")))), (ValueError,))
+    assert isinstance(again.__cause__, ValueError)
+    assert isinstance(again.__cause__.__cause__, FileNotFoundError)
+    assert again.__cause__.__cause__.filename == "/x"
+    silenced = rebuild(capture(caused(None)), (ValueError,))
+    assert (silenced.__cause__, silenced.__suppress_context__) == (None, True)
+    assert not rebuild(capture(ValueError()), (ValueError,)).__suppress_context__
+
+
+def test_a_cause_that_could_not_come_back_is_refused_while_recording() -> None:
+    """An error without its cause would be another error."""
+    with pytest.raises(RecordingError, match=r"an argument is a builtins\.object"):
+        capture(caused(KeyError(object())))
+    endless = caused(None)
+    endless.__cause__ = caused(endless)
+    with pytest.raises(RecordingError):
+        capture(endless)
+
+
+def test_a_cause_on_the_tape_that_is_no_exception_is_damage() -> None:
+    """Whatever a tape says, nothing but an exception becomes a cause."""
+    for value in (1, "ValueError", ["builtins.ValueError"], ["builtins.ValueError", [], []]):
+        with pytest.raises(TapeDamagedError, match="cause"):
+            rebuild(Raised("builtins.ValueError", [], {"__cause__": value}), (Exception,))
 
 
 def test_a_local_class_or_a_live_attribute_is_refused_while_recording() -> None:
