@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 import inspect
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final, TypeVar, overload
+from typing import Any, Final, NoReturn, TypeVar, overload
 
 from testbench.errors import UnsupportedError, UsageError
-from testbench.protocol import Call, Matcher, Plain
+from testbench.protocol import Call, Effect, Matcher, Plain
 from testbench.values import decode as decode_value
 from testbench.values import encode as encode_value
 
@@ -17,6 +18,15 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _ACTIVE: Final[list[Call]] = []
 """The waists of the open sessions, innermost last; marked functions exist before any session does."""
+
+
+class _Thread(threading.local):
+    """How many of the open sessions have a marked function under way in this thread: what it calls belongs to that."""
+
+    inside = 0
+
+
+_THREAD: Final = _Thread()
 
 
 class Boundary:
@@ -61,8 +71,9 @@ def boundary(
 ) -> F | Callable[[F], F]:
     """Mark a function as a boundary: recorded as one event, answered on replay without being run.
 
-    Outside of a session the function is called as it is. Its arguments, result and exceptions must be values (see
-    `testbench.values.encode`); what it does to its arguments is not recorded. Whatever `Exception` it raises is an
+    Outside of a session, and inside of another marked function, it is called as it is. Its arguments, result and
+    exceptions must be values (see `testbench.values.encode`), else the recording breaks, also where the program
+    swallows the error; what it does to its arguments is not recorded. Whatever `Exception` it raises is an
     outcome; its type, args, attributes and cause come back on replay.
 
     Args:
@@ -93,23 +104,50 @@ def _mark(
     signature = _signature(function, ignore)
     op = name or f"{function.__module__}.{function.__qualname__}"
 
+    def effect(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Plain:
+        inside, _THREAD.inside = _THREAD.inside, len(_ACTIVE)
+        try:
+            value = function(*args, **kwargs)
+        finally:
+            _THREAD.inside = inside
+        return _encoded(value, encode, f"the result of {op}")
+
     @functools.wraps(function)
     def crossing(*args: Any, **kwargs: Any) -> Any:
-        if not _ACTIVE:
+        calls = _ACTIVE[_THREAD.inside :]
+        if not calls:
             return function(*args, **kwargs)
-        request = _request(op, signature, ignore, args, kwargs)
-
-        def cross(level: int) -> Plain:
-            """Cross into session ``level``; what lies behind the outermost one is the function itself."""
-            if level >= 0:
-                return _ACTIVE[level](op, request, lambda: cross(level - 1), raises=(Exception,))
-            value = function(*args, **kwargs)
-            return encode_value(encode(value) if encode else value, f"the result of {op}")
-
-        value = decode_value(cross(len(_ACTIVE) - 1))
+        try:
+            request = _request(op, signature, ignore, args, kwargs)
+        except UnsupportedError as error:
+            _cross(calls, op, {"unfit": str(error)}, functools.partial(_fail, error))
+            raise
+        value = decode_value(_cross(calls, op, request, lambda: effect(args, kwargs)))
         return decode(value) if decode else value
 
     return crossing  # type: ignore[return-value]  # functools.wraps keeps the signature
+
+
+def _cross(calls: list[Call], op: str, request: Plain, effect: Effect) -> Plain:
+    """Cross into the innermost session; behind it lies the next one, and behind the outermost one the effect."""
+    *outer, innermost = calls
+    behind = (lambda: _cross(outer, op, request, effect)) if outer else effect
+    return innermost(op, request, behind, raises=(Exception,))
+
+
+def _fail(error: UnsupportedError) -> NoReturn:
+    """Be the effect of a call that no tape can hold, so that each session learns of it."""
+    raise error
+
+
+def _encoded(value: Any, encode: Callable[[Any], Any] | None, what: str) -> Plain:
+    try:
+        return encode_value(encode(value) if encode else value, what)
+    except UnsupportedError:
+        raise
+    except Exception as reason:  # it contains itself, or encode= has failed: that is no outcome of the function
+        told = f"{type(reason).__name__}: {reason}"
+        raise UnsupportedError(f"{what} could not be turned into a value for the tape: {told}") from reason
 
 
 def _signature(function: Callable[..., Any], ignore: tuple[str, ...]) -> inspect.Signature:
@@ -143,7 +181,7 @@ def _request(
     bound = signature.bind(*args, **kwargs)
     bound.apply_defaults()
     return {
-        parameter: encode_value(value, f"argument {parameter} of {op}")
+        parameter: _encoded(value, None, f"argument {parameter} of {op}")
         for parameter, value in bound.arguments.items()
         if parameter not in ignore
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
 from typing import Any
 
@@ -131,6 +132,67 @@ def test_a_result_that_is_no_value_is_refused_with_the_fix(tmp_path: pathlib.Pat
     ):
         echo(object())
     assert not (tmp_path / "a.tape").exists()
+
+
+def nothing(value: Any) -> Any:
+    """Fail to encode."""
+    raise ValueError("cannot encode")
+
+
+@boundary(encode=nothing, decode=nothing)
+def unlucky() -> int:
+    """Return what its encode= cannot encode."""
+    return 5
+
+
+@boundary
+def endless() -> Any:
+    """Return a list that contains itself."""
+    value: list[Any] = []
+    value.append(value)
+    return value
+
+
+@pytest.mark.parametrize("call", [lambda: echo(object()), lambda: price([...]), unlucky, endless])
+def test_what_no_tape_can_hold_breaks_the_recording_although_the_program_swallows_it(
+    call: Any, tmp_path: pathlib.Path
+) -> None:
+    """Otherwise the program would take another way than it takes alone, and a good tape would say so."""
+    with (
+        pytest.raises(testbench.UnsupportedError),
+        testbench.record(tmp_path / "a.tape"),
+        contextlib.suppress(Exception),
+    ):
+        call()
+    assert not (tmp_path / "a.tape").exists()
+
+
+def test_an_argument_that_no_tape_can_hold_is_a_divergence_on_replay(tmp_path: pathlib.Path) -> None:
+    """Where the tape holds a call, another one cannot pass by being swallowed."""
+    with testbench.record(tmp_path / "a.tape"):
+        echo(1)
+    with (
+        pytest.raises(testbench.MismatchError, match=r"value, unfit differ"),
+        testbench.replay(tmp_path / "a.tape"),
+    ):
+        echo(object())
+
+
+@boundary
+def outer() -> Any:
+    """Give a live object to another marked function, and look at what comes back."""
+    live = object()
+    return echo(live) is live
+
+
+def test_inside_of_a_marked_function_another_one_is_an_ordinary_function(tmp_path: pathlib.Path) -> None:
+    """What it is given and gives back belongs to the outer call and need not be a value."""
+    with testbench.record(tmp_path / "a.tape"), testbench.record(tmp_path / "b.tape"):
+        assert outer()
+    for name in ("a.tape", "b.tape"):
+        assert [event.op for event in testbench.open_tape(tmp_path / name)] == [f"{__name__}.outer"]
+        with testbench.replay(tmp_path / name):
+            assert outer()
 
 
 def test_a_parameter_can_be_left_out_of_the_request(tmp_path: pathlib.Path) -> None:
