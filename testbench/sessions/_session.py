@@ -5,9 +5,10 @@ from __future__ import annotations
 import atexit
 import os
 import sys
+import threading
 import warnings
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Any
 
@@ -24,9 +25,25 @@ from testbench.sessions._replaying import Replaying
 _ACTIVE: list[Session] = []
 """The open sessions of this process, innermost last."""
 
+_door = threading.RLock()
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Let one session come or go at a time, in all threads: redirects that interleave cannot be taken away again.
+
+    Raises:
+        UsageError: this thread is in the middle of it (a signal handler or finaliser opens or closes a session).
+    """
+    if _door._is_owned():  # type: ignore[attr-defined]  # public in all but name: threading.Condition lives on it
+        raise UsageError("a session cannot be opened or closed while the same thread opens or closes one")
+    with _door:
+        yield
+
 
 def _before_fork() -> None:
     """Let a process with an open session fork as the single thread that it is to its owner."""
+    _door.acquire()
     for session in _ACTIVE:
         session._pause()
 
@@ -34,12 +51,14 @@ def _before_fork() -> None:
 def _in_forked_parent() -> None:
     for session in _ACTIVE:
         session._resume()
+    _door.release()
 
 
 def _in_forked_child() -> None:
     """Give the child of a fork the real world back; its crossings are not the parent's."""
     while _ACTIVE:
         _ACTIVE[-1]._forked()
+    _door.release()
 
 
 def _at_exit() -> None:
@@ -136,10 +155,10 @@ class Session:
         self._run = self._begin()
         self._state = "open"
         try:
-            self._install()
+            with _alone():
+                self._install()
         except BaseException:
             self._state = "closed"
-            self._stack.close()
             self._run.set_aside()
             raise
         return self
@@ -196,30 +215,33 @@ class Session:
         mode = self._mode
         if mode is None:
             return
-        self._stack.enter_context(collector_callbacks_rest())
-        mode.lanes.install()
-        self._stack.callback(mode.lanes.restore)
-        for recorder in self._run.recorders:
-            self._stack.enter_context(recorder.install(mode.call_for(recorder.kind)))
-        if isinstance(mode, Recording):
-            self._flusher = Flusher(mode.flush, mode.lanes.ignore)
-            self._resume()
-            self._stack.callback(self._pause)
-        _ACTIVE.append(self)
-        self._stack.callback(_ACTIVE.remove, self)
+        with ExitStack() as stack:
+            stack.enter_context(collector_callbacks_rest())
+            mode.lanes.install()
+            stack.callback(mode.lanes.restore)
+            for recorder in self._run.recorders:
+                stack.enter_context(recorder.install(mode.call_for(recorder.kind)))
+            if isinstance(mode, Recording):
+                self._flusher = Flusher(mode.flush, mode.lanes.ignore)
+                self._resume()
+                stack.callback(self._pause)
+            _ACTIVE.append(self)
+            stack.callback(_ACTIVE.remove, self)
+            self._stack = stack.pop_all()
 
     def _leave(self) -> bool:
         """Restore the world; False when that has happened before."""
         if self._state != "open":
             return False
-        if _ACTIVE and self in _ACTIVE and _ACTIVE[-1] is not self:
-            raise UsageError("sessions end in the reverse order in which they began; close the inner one first")
-        self._state = "closed"
         try:
             if self._mode is not None:
                 self._mode.settle()
         finally:
-            self._stack.close()
+            with _alone():
+                if self in _ACTIVE and _ACTIVE[-1] is not self:
+                    raise UsageError("sessions end in the reverse order in which they began; close the inner one first")
+                self._state = "closed"
+                self._stack.close()
         return True
 
     def _after_failure(self, failure: TestbenchError, error: BaseException | None) -> None:

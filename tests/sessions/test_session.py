@@ -210,6 +210,39 @@ def test_sessions_end_in_reverse_order(tmp_path: Path) -> None:
     assert len(events(tmp_path / "outer.tape")) == 0
 
 
+def test_sessions_that_threads_open_at_the_same_time_restore_exactly(tmp_path: Path) -> None:
+    """They come and go one at a time; whichever ends before an inner one is refused, and the world comes back."""
+    ready = threading.Barrier(4)
+    refused: list[testbench.Session] = []
+
+    def work(number: int) -> None:
+        session = testbench.record(tmp_path / f"{number}.tape")
+        ready.wait()
+        session.open()
+        try:
+            session.close()
+        except testbench.UsageError:
+            refused.append(session)
+
+    for _ in range(10):
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        while refused:  # the innermost of them can be closed at any time
+            refused = [session for session in refused if not _closed(session)]
+        assert time.time.__self__ is time  # type: ignore[attr-defined]  # a builtin's module, when nothing redirects it
+
+
+def _closed(session: testbench.Session) -> bool:
+    try:
+        session.close()
+    except testbench.UsageError:
+        return False
+    return True
+
+
 def test_a_session_is_used_once(tape: Path) -> None:
     """Opening a closed session again is refused with what to do."""
     opened = testbench.record(tape)
