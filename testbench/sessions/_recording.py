@@ -51,17 +51,23 @@ class Recording:
             return effect()
         lane.depth = 1
         try:
-            return self._cross(name, lane.number, plain(request), effect, raises)
+            value, error = self._cross(name, lane.number, plain(request), effect, raises)
         except BaseException as reason:
-            if not isinstance(reason, raises) or isinstance(reason, TestbenchError):
-                self._break(reason, name, raised=True)
+            self._break(reason, name, raised=True)
             raise
         finally:
             lane.depth = 0
+        try:
+            if error is not None:
+                raise error
+            return value
+        finally:
+            del error  # it refers to this frame
 
     def _cross(
         self, name: str, lane: int, request: Plain, effect: Effect, raises: tuple[type[BaseException], ...]
-    ) -> Plain:
+    ) -> tuple[Plain, BaseException | None]:
+        """Return what was written down, a value or an exception; an exception that this raises itself was not."""
         with self._appender.lock:
             self._appender.end_run()  # what the effect reads must not land in it
             self._appender.flush(_FLUSH_AGE_NS)
@@ -74,11 +80,11 @@ class Recording:
                 raise  # ours, not the world's: never an outcome
             took_ns = self._now_ns() - begun_ns
             self._append(name, lane, request, took_ns, capture(error))
-            raise
+            return None, error
         took_ns = self._now_ns() - begun_ns
         outcome = Returned(plain(value))
         self._append(name, lane, request, took_ns, outcome)
-        return plain(value)
+        return plain(value), None
 
     def _append(self, name: str, lane: int, request: Plain, took_ns: int, outcome: Outcome) -> None:
         if not self._finished:

@@ -174,6 +174,40 @@ def test_an_exception_that_is_no_outcome_breaks_the_recording_loudly(tape: Path)
     assert not tape.exists()
 
 
+def test_an_exception_that_comes_between_effect_and_event_breaks_the_recording(tape: Path) -> None:
+    """A signal handler may raise what looks like an outcome when none was written down."""
+    with pytest.raises(testbench.RecordingError, match="StopIteration"), testbench.record(tape) as session:
+        ticks = iter([0])
+        session._run.mode._now_ns = lambda: next(ticks)  # type: ignore[union-attr]  # the second time is after the effect
+        with contextlib.suppress(StopIteration):
+            ask(1)
+    assert LOG == ["ask 1"]
+    assert not tape.exists()
+
+
+def test_an_outcome_that_was_raised_is_not_kept_alive(tape: Path) -> None:
+    """What an exception refers to dies as early as it does without a session."""
+    gone: list[bool] = []
+
+    class Witness:
+        def __del__(self) -> None:
+            gone.append(True)
+
+    @boundary(name="fail")
+    def fail() -> None:
+        witness = Witness()
+        raise ValueError(id(witness))
+
+    gc.disable()
+    try:
+        with testbench.record(tape):
+            with contextlib.suppress(ValueError):
+                fail()
+            assert gone == [True]
+    finally:
+        gc.enable()
+
+
 def test_nested_sessions_restore_exactly(tmp_path: Path) -> None:
     """The inner session answers first; leaving it brings the outer one back, leaving that brings the world back."""
     before = time.time
