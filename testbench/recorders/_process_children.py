@@ -172,3 +172,4 @@ def _leave_behind(face: Any) -> None:
         )
 
     face._internal_poll = face._wait = refuse
+    face._child_created = False  # else Popen would warn that it is still running, when it is collected

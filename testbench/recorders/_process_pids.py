@@ -10,13 +10,13 @@ from typing import Any, Final
 
 from testbench.inplace import Redirect, real
 from testbench.protocol import Plain
-from testbench.recorders._process_child import Name, Outcome
+from testbench.recorders._process_child import Child, Name
 from testbench.recorders._process_children import Children
 
 RAISES: Final = (OSError, OverflowError)
 
-_UNNAMED_WAITS: Final = ("wait", "wait3", "wait4", "waitid")
-"""Ways to wait that are not recorded: for any child, or with resource usage."""
+_OTHER_WAITS: Final = ("wait3", "wait4", "waitid")
+"""Ways to wait that are not recorded: they tell more than a status."""
 
 
 class PidFunctions:
@@ -30,13 +30,14 @@ class PidFunctions:
         """Redirect the functions until the stack is closed."""
         bodies: dict[str, Callable[..., Any]] = {
             "waitpid": self.waitpid,
+            "wait": lambda: self.waitpid(-1, 0),
             "kill": self.kill,
             "killpg": self.killpg,
             "getpgid": lambda pid: self._group_of("getpgid", pid),
             "getsid": lambda pid: self._group_of("getsid", pid),
             "pidfd_open": self.pidfd_open,
         }
-        for name in _UNNAMED_WAITS:
+        for name in _OTHER_WAITS:
             bodies[name] = self._leaking(name)
         for name, body in bodies.items():
             if hasattr(os, name):
@@ -54,27 +55,24 @@ class PidFunctions:
         redirect.to(function)
 
     def waitpid(self, pid: Any, options: Any, /) -> tuple[int, int]:
-        """Wait for one child: op ``waitpid``. For any child, or one that is not on the tape, it is reported."""
-        name, original = self._children.named(pid), self._originals["waitpid"]
-        if name is None or not name.taped:
-            return self._waitpid_elsewhere(pid, options)
-        request: Plain = {"child": self._children.reference(name), "options": operator.index(options)}
+        """Wait for a child, or for any: op ``waitpid``."""
+        original, asked = self._originals["waitpid"], self._children.named(pid)
+        if not isinstance(pid, int) or self._is_off_tape(pid) or (asked is None and pid > 0):
+            # Not from a tape: it was forked, which is reported, or it is no child at all.
+            return original(pid, options)  # type: ignore[no-any-return]  # a builtin's answer
+        request: Plain = {"child": self._reference(pid), "options": operator.index(options)}
 
         def effect() -> Plain:
-            name.check_real()
-            found, status = original(name.real_pid, options)
-            ended = found == name.real_pid
-            return {"pid": pid if ended else found, "status": status, **_taken(name, ended=ended)}
+            found, status = original(self._real(pid), options)
+            child = self._child(self._children.named_really(found))
+            output = child.outputs.take(ended=_is_end(status)) if child else {}
+            return {"pid": self._told(found), "status": status, **output}
 
         outcome = self._children.cross("waitpid", request, effect, raises=RAISES)
-        _observed(name, outcome, reaped=outcome["pid"] == pid)
+        child = self._child(self._children.named(outcome["pid"]))
+        if child:
+            child.observed({**outcome, "returncode": 0 if _is_end(outcome["status"]) else None})
         return outcome["pid"], outcome["status"]
-
-    def _waitpid_elsewhere(self, pid: Any, options: Any) -> tuple[int, int]:
-        original = self._originals["waitpid"]
-        if isinstance(pid, int) and pid <= 0:
-            return self._children.leak("waitpid", {"pid": pid}, lambda: original(pid, options))  # type: ignore[no-any-return]
-        return original(pid, options)  # type: ignore[no-any-return]  # not from a tape: it was forked, which is reported, or is no child at all
 
     def kill(self, pid: Any, signal: Any, /) -> None:
         """Send a signal to another process: op ``kill``; to the program itself it is no crossing."""
@@ -135,13 +133,10 @@ class PidFunctions:
         name = self._children.named_really(real_pid)
         return real_pid if name is None else name.pid
 
-
-def _taken(name: Name, *, ended: bool) -> Outcome:
-    child = name.child and name.child()
-    return child.outputs.take(ended=ended) if child else {}
+    def _child(self, name: Name | None) -> Child | None:
+        return None if name is None or name.child is None else name.child()
 
 
-def _observed(name: Name, outcome: Outcome, *, reaped: bool) -> None:
-    child = name.child and name.child()
-    if child:
-        child.observed({**outcome, "returncode": 0 if reaped else None})
+def _is_end(status: int) -> bool:
+    """Tell a wait status of the end of a process from one of a process that was stopped or goes on."""
+    return os.WIFEXITED(status) or os.WIFSIGNALED(status)

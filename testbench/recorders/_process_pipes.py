@@ -68,9 +68,10 @@ class _Pipe(io.RawIOBase):
         """Close this end, here and in the world."""
         if not self.closed:
             super().close()
-            self._close_world()
+            self.close_real()
 
-    def _close_world(self) -> None:
+    def close_real(self) -> None:
+        """Close the real pipe."""
         self._real.close()
 
     @property
@@ -146,12 +147,17 @@ class Sink(_Pipe):
 
     @contextmanager
     def collecting(self) -> Iterator[list[bytes]]:
-        """Keep what is written meanwhile instead of sending it."""
+        """Keep what is written meanwhile instead of sending it; the real pipe stays open even if this end closes."""
         self._collected = []
         try:
             yield self._collected
         finally:
             self._collected = None
+
+    def close_real(self) -> None:
+        """Close the real pipe, except while collecting."""
+        if self._collected is None:
+            super().close_real()
 
 
 def _bytes_of(data: Any) -> bytes:

@@ -80,7 +80,7 @@ def outputs_of(spawn: Spawn, devnull: int, name_pipe: NamePipe) -> Outputs:
             unseen.append(name)
         elif kind == "file" or (kind == "pipe" and name != "stdin"):
             number = stands_for(fd)
-            found.append(share(name, fd, standard=number if number <= 2 else None))
+            found.append(share(name, fd, standard=number if name != "stdin" and number in (1, 2) else None))
     return Outputs(found, merged=merged, unseen=tuple(unseen))
 
 

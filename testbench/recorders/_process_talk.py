@@ -7,11 +7,14 @@ sees after reading or writing piecemeal, after a timeout, and for bytes that can
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
+from contextlib import AbstractContextManager
 from typing import Any, Final
 
 import attrs
 
+from testbench.errors import UnsupportedError
 from testbench.protocol import Plain
 from testbench.recorders._process_child import Child, Outcome
 from testbench.recorders._process_children import Children
@@ -37,51 +40,43 @@ class Talk:
         face = self._face
         if face._communication_started and given:
             raise ValueError("Cannot send input after starting communication")
-        pipes = [face.stdin, face.stdout, face.stderr]
-        if timeout is None and not face._communication_started and pipes.count(None) >= 2:
+        streams = [face.stdin, face.stdout, face.stderr]
+        if timeout is None and not face._communication_started and streams.count(None) >= 2:
             return self._short(given)
         return self._long(given, timeout)
 
     def _short(self, given: Any) -> tuple[Any, Any]:
-        face, sent = self._face, None
+        face, busy, sent = self._face, self._is_busy(), None
         if face.stdin:
-            sent = self._collect(given)
+            with self._collecting() as parts:
+                face._stdin_write(given)
+            sent = b"".join(parts)
         for stream in (face.stdout, face.stderr):
             if stream and stream.closed:
                 stream.read()  # raises, as it does for CPython
-        outcome = self._cross(sent, None)
+        outcome = self._cross(sent, None) if busy else {}
         received = {name: self._read(name, outcome) for name in ("stdout", "stderr")}
-        self._close_except(())
-        if outcome is not None:
+        self._close_except(("stdin",))
+        if busy:
             face.returncode = outcome.get("returncode")
         return received["stdout"], received["stderr"]
 
-    def _collect(self, given: Any) -> bytes:
-        """Return what the program's stdin object makes of the input."""
-        stdin = self._face.stdin
-        with self._child.pipes["stdin"].collecting() as sent:
-            if given:
-                stdin.write(given)
-            if not stdin.closed:
-                stdin.flush()
-        return b"".join(sent)
-
-    def _read(self, name: str, outcome: Outcome | None) -> Any:
-        stream = getattr(self._face, name)
-        if not stream:
-            return None
-        self._child.pipes[name].receive((outcome or {}).get(name) or b"")
-        return stream.read()
+    def _read(self, name: str, outcome: Outcome) -> Any:
+        stream, pipe = getattr(self._face, name), self._child.pipes.get(name)
+        if pipe is not None:
+            pipe.receive(outcome.get(name) or b"")
+        return stream.read() if stream else None
 
     def _long(self, given: Any, timeout: Any) -> tuple[Any, Any]:
-        face, child = self._face, self._child
+        face, child, busy = self._face, self._child, self._is_busy()
+        self._check_ours()
         seconds = as_number(timeout)
         try:
             sent = self._encode(given) if face.stdin and not face._communication_started else None
         finally:
             face._communication_started = True
-        outcome = self._cross(sent, seconds)
-        if outcome is not None:
+        if busy:
+            outcome = self._cross(sent, seconds)
             child.hear(outcome)
             self._close_except(outcome.get("open", ()))
             face.returncode = outcome.get("returncode")
@@ -92,10 +87,37 @@ class Talk:
     def _encode(self, given: Any) -> bytes:
         """Return what is left in the buffer of stdin, and the input encoded."""
         face = self._face
-        with self._child.pipes["stdin"].collecting() as sent:
+        with self._collecting() as parts, contextlib.suppress(BrokenPipeError):  # as CPython does
             face.stdin.flush()
         face._save_input(given)
-        return b"".join(sent) + bytes(memoryview(face._input) if face._input else b"")
+        return b"".join(parts) + bytes(memoryview(face._input) if face._input else b"")
+
+    def _collecting(self) -> AbstractContextManager[list[bytes]]:
+        pipe = self._child.pipes.get("stdin")
+        return contextlib.nullcontext([]) if pipe is None else pipe.collecting()
+
+    def _is_busy(self) -> bool:
+        """Tell whether anything is left to observe."""
+        return self._face.returncode is None or not all(pipe.closed for pipe in self._child.pipes.values())
+
+    def _check_ours(self) -> None:
+        for name in ("stdout", "stderr"):
+            if getattr(self._face, name) is not None and name not in self._child.pipes:
+                raise UnsupportedError(
+                    f"this child has no pipe for its {name}, and the program has put a stream there: how communicate() "
+                    f"reads that cannot be recorded. Give Popen {name}=PIPE, or read the stream yourself."
+                )
+
+    def _cross(self, sent: bytes | None, timeout: float | None) -> Outcome:
+        child = self._child
+        request: Plain = {"child": self._children.reference(child.name), "input": sent, "timeout": timeout}
+        try:
+            outcome = self._children.cross("communicate", request, lambda: child.converse(sent, timeout), raises=RAISES)
+        finally:
+            if self._face.stdin and self._face.stdin.closed and "stdin" in child.pipes:
+                child.pipes["stdin"].close_real()
+        child.observed(outcome)
+        return outcome
 
     def _decoded(self, name: str) -> Any:
         stream = getattr(self._face, name)
@@ -104,21 +126,12 @@ class Talk:
         data = self._child.total(name) or b""
         return self._face._translate_newlines(data, stream.encoding, stream.errors) if self._face.text_mode else data
 
-    def _cross(self, sent: bytes | None, timeout: float | None) -> Outcome | None:
-        """Make the crossing; None if nothing is left to observe."""
-        face, child = self._face, self._child
-        if face.returncode is not None and all(getattr(face, name).closed for name in child.pipes):
-            return None
-        request: Plain = {"child": self._children.reference(child.name), "input": sent, "timeout": timeout}
-        outcome = self._children.cross("communicate", request, lambda: child.converse(sent, timeout), raises=RAISES)
-        child.observed(outcome)
-        return outcome
-
     def _close_except(self, still_open: Any) -> None:
         for name in STREAMS:
             stream = getattr(self._face, name)
-            if stream is not None and name in self._child.pipes and name not in still_open:
-                stream.close()
+            if stream is not None and name not in still_open:
+                with contextlib.suppress(BrokenPipeError):  # as CPython does
+                    stream.close()
 
     def _expired(self, outcome: Outcome, timeout: Any) -> subprocess.TimeoutExpired:
         if "after_s" in outcome:

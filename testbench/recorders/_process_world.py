@@ -19,16 +19,22 @@ _WAITING: Final = ("communicate", "wait", "_communicate", "_wait", "_remaining_t
 STREAMS: Final = ("stdin", "stdout", "stderr")
 
 
+class _Globals(dict[str, Any]):
+    """The global names of the module subprocess, as they are when they are looked up, but for those given."""
+
+    def __missing__(self, name: str) -> Any:
+        return vars(subprocess)[name]
+
+
 def world_class(originals: Mapping[str, Callable[..., Any]]) -> type:
     """Return a class of Popen on which none of our redirects lies, and whose timeouts run on the real clock.
 
     Args:
         originals: what stood in Popen before our redirects, by name.
     """
-    methods = {**{name: vars(subprocess.Popen)[name] for name in _WAITING}, **originals}
-    body = {name: _on_real_clock(function) for name, function in methods.items()}
+    waiting = {name: _on_real_clock(originals.get(name, vars(subprocess.Popen)[name])) for name in _WAITING}
     # What becomes of an abandoned child is the business of its face.
-    return type("World", (subprocess.Popen,), {**body, "__del__": lambda self: None})
+    return type("World", (subprocess.Popen,), {**originals, **waiting, "__del__": lambda self: None})
 
 
 def new_world(kind: Any, face: Any, streams: Mapping[str, Any], leave_out: str) -> Any:
@@ -54,8 +60,7 @@ def _on_real_clock(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return a function of the module subprocess bound to clocks that nobody redirects or stops."""
     if not isinstance(function, types.FunctionType) or function.__globals__ is not vars(subprocess):
         return function  # an outer session's
-    clocks = {"_time": _monotonic, "time": types.SimpleNamespace(sleep=real.sleep, monotonic=_monotonic)}
-    names = {**function.__globals__, **clocks}
+    names = _Globals(_time=_monotonic, time=types.SimpleNamespace(sleep=real.sleep, monotonic=_monotonic))
     copy = types.FunctionType(function.__code__, names, function.__name__, function.__defaults__, function.__closure__)
     copy.__kwdefaults__ = function.__kwdefaults__
     return copy

@@ -9,8 +9,8 @@ program (inherited, or sent to a file) is recorded as well and appears in the sa
 terminal does not. Replaying starts no process and sends no signal, except to the program itself.
 
 Not recorded yet, therefore reported while recording and refused on replay: children of asyncio and of
-multiprocessing, ``os.fork``, ``posix_spawn``, ``exec``, waiting for any child, and children that talk to the program
-through a pipe of its own making. ``fileno()`` of a recorded child's pipe is refused.
+multiprocessing, ``os.fork``, ``posix_spawn``, ``exec``, ``wait3``, ``wait4``, ``waitid``, and children that talk to the
+program through a pipe of its own making. ``fileno()`` of a recorded child's pipe is refused.
 """
 
 from __future__ import annotations

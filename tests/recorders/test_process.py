@@ -242,6 +242,18 @@ def _by_pid(place: Path) -> Any:
     return alive, pid == child.pid, status, gone, child.wait(), child.poll()
 
 
+def _any_child(place: Path) -> Any:
+    first, second = Popen(["sh", "-c", "exit 3"]), Popen(["cat"], stdin=PIPE)
+    pid, status = os.wait()
+    told = [pid == first.pid, status, os.waitpid(-1, os.WNOHANG)]
+    second.send_signal(signal.SIGSTOP)
+    told.append(os.WIFSTOPPED(os.waitpid(second.pid, os.WUNTRACED)[1]))
+    second.kill()
+    told.append(os.waitpid(-1, 0)[1])
+    second.stdin.close()
+    return told, first.wait(), second.wait(), _raised(lambda: os.waitpid(-1, 0))
+
+
 def _odd_arguments(place: Path) -> Any:
     return [
         _raised(partial(run, arguments, **options))
@@ -361,6 +373,7 @@ PROGRAMS: dict[str, Any] = {
     "half of a file": _half_of_a_file,
     "group": _group,
     "by pid": _by_pid,
+    "any child": _any_child,
 }
 
 

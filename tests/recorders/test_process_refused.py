@@ -73,11 +73,10 @@ def _multiprocessing() -> Any:
 STARTED: list[Any] = []
 
 
-def _any_child() -> Any:
+def _wait4() -> Any:
     child = Popen(["true"])
     STARTED.append(child)
-    pid, status = os.wait()
-    return pid == child.pid, status, child.wait()
+    return os.wait4(child.pid, 0)[1], child.wait()
 
 
 def _waitid() -> Any:
@@ -96,7 +95,7 @@ REFUSED: dict[str, Any] = {
 
 @pytest.mark.parametrize(
     ("op", "program"),
-    [*REFUSED.items(), ("fork", _spawnv), ("fork", _multiprocessing), ("wait", _any_child), ("waitid", _waitid)],
+    [*REFUSED.items(), ("fork", _spawnv), ("fork", _multiprocessing), ("wait4", _wait4), ("waitid", _waitid)],
 )
 def test_unrecorded_way_is_reported_and_refused(op: str, program: Any, tmp_path: Path) -> None:
     """It happens as it would without us, is named with its line, and is refused on replay before anything happens."""
