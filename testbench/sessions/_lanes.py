@@ -69,6 +69,10 @@ class Lanes:
         """Return the lane of the running thread, adopting a thread never seen before."""
         return self._by_thread.get(get_ident()) or self._adopt()
 
+    def known(self) -> Lane | None:
+        """Return the lane of the running thread, None if it has none: it may only want to end the session."""
+        return self._by_thread.get(get_ident())
+
     def alive(self) -> set[int]:
         """Return the numbers of the lanes whose threads still run."""
         running = sys._current_frames()

@@ -61,10 +61,7 @@ class Replaying:
         """Answer one crossing from the tape; see `testbench.protocol.Call`."""
         lane = self.lanes.current()
         if lane.depth:
-            raise UsageError(
-                f"{name} was called by a signal handler or finaliser while an event was being read; it is not on the "
-                "tape, so it can be neither answered nor run"
-            )
+            self._intrude(name)
         lane.depth = 1
         try:
             return self._cross(lane, name, request, raises)
@@ -141,8 +138,8 @@ class Replaying:
         lane = self.lanes.current()
         depth, lane.depth = lane.depth, 1
         try:
-            if depth or self._finished:
-                self._diverge("refused", f"{name} was read where no tape can answer", lane, name, None)
+            if depth:
+                self._intrude(name)
             run = self._begin_run(name, lane)
             self.cursor.advance()
             return run.reads
@@ -179,8 +176,8 @@ class Replaying:
 
         def read() -> Plain:
             lane = self.lanes.current()
-            if self._finished or lane.depth:
-                self._diverge("refused", f"{name} was read where no tape can answer", lane, name, None)
+            if lane.depth:
+                self._intrude(name)
             lane.depth = 1
             try:
                 self._arrive(lane.number, lane, name, None)
@@ -240,6 +237,18 @@ class Replaying:
         assert self._failure is not None
         raise self._failure
 
+    def _intrude(self, name: str) -> NoReturn:
+        """Refuse what a signal handler or finaliser asks for while its thread is reading an event.
+
+        It sticks, but nobody is waked and nothing is looked up: this thread may hold the lock that it takes.
+        """
+        if self._failure is None:
+            self._failure = UsageError(
+                f"{name} was called by a signal handler or finaliser while an event was being read; it is not on the "
+                "tape, so it can be neither answered nor run"
+            )
+        raise self._failure
+
     def _stick(self, failure: TestbenchError) -> None:
         """Make every later crossing, and the end of the session, raise this again."""
         if self._failure is None:
@@ -275,9 +284,10 @@ class Replaying:
 
     def settle(self) -> None:
         """Let lanes that still run take what is theirs; give up when one that should move is gone or does not move."""
+        here = self.lanes.known()
         while self._failure is None and self.cursor.event is not None:
             owner = self.cursor.turn
-            if owner == self.lanes.current().number or owner not in self.lanes.alive():
+            if (here is not None and owner == here.number) or owner not in self.lanes.alive():
                 return
             if not self.cursor.wait_moved():
                 return
@@ -285,7 +295,7 @@ class Replaying:
     def _check_leftover(self) -> None:
         if self._failure is not None:
             raise self._failure
-        lane = self.lanes.current()
+        lane = self.lanes.known() or self.lanes.main
         self._settle(lane, "", None)
         self.cursor.check()
         if self.cursor.event is not None:

@@ -14,6 +14,7 @@ import pytest
 
 import testbench
 from testbench import boundary
+from testbench.inplace.real import allocate_lock, start_new_thread
 
 LOG: list[str] = []
 
@@ -367,6 +368,47 @@ def test_a_forked_child_is_out_of_the_session(tape: Path) -> None:
         ask(2)
     assert [e.request for e in events(tape) if e.kind == "call"] == [{"question": 1}, {"question": 2}]
     assert not [f for f in testbench.check(tape) if f.severity == "error"]
+
+
+def test_any_thread_may_end_a_session(tape: Path) -> None:
+    """Ending is no crossing, so that the thread that does it need not be on the tape."""
+    with testbench.record(tape):
+        ask(1)
+    for asked, expected in ((1, []), (None, [testbench.LeftoverError])):
+        session = testbench.replay(tape).open()
+        if asked is not None:
+            ask(asked)
+        raised: list[type[BaseException]] = []
+        done = allocate_lock()
+        done.acquire()
+
+        def end(session: Any = session, raised: Any = raised, done: Any = done) -> None:
+            try:
+                session.close()
+            except BaseException as error:
+                raised.append(type(error))
+            done.release()
+
+        start_new_thread(end, ())
+        done.acquire()
+        assert raised == expected
+
+
+def test_what_asks_in_the_middle_of_reading_an_event_fails_the_replay(tape: Path) -> None:
+    """A finaliser that ran there had its error swallowed by the interpreter; the end of the session still knows."""
+    with testbench.record(tape):
+        ask(1)
+        time.time()
+    for call in (lambda: ask(1), time.time):
+        with pytest.raises(testbench.UsageError, match="finaliser"), testbench.replay(tape) as session:
+            lane = session._run.mode.lanes.main  # type: ignore[union-attr]  # as if an event were being read
+            lane.depth = 1
+            with contextlib.suppress(testbench.UsageError):
+                call()
+            lane.depth = 0
+            with contextlib.suppress(testbench.UsageError):
+                ask(1)
+                time.time()
 
 
 def test_once_records_the_first_time_and_replays_after(tape: Path, monkeypatch: pytest.MonkeyPatch) -> None:
