@@ -33,6 +33,7 @@ class Cursor:
         row: its kind; undefined at the end of the tape.
         turn: the lane that it belongs to; None at the end of the tape.
         shared: whether several lanes move it; nothing is locked before.
+        over: whether the session has ended, so that the world is real again.
         now_ns: virtual time, nanoseconds since the recording began: when the last event taken was appended.
         names: lane names by number, as far as the tape has been read.
     """
@@ -46,6 +47,7 @@ class Cursor:
         self._gates: dict[int, Any] = {}
         self._damage: TapeError | None = None
         self.shared = False
+        self.over = False
         self.turn: int | None = None
         self.row: KindRow
         self.event: RawEvent | None = None
@@ -105,6 +107,21 @@ class Cursor:
         """Raise the damage that ended the tape too early, if any."""
         if self._damage is not None:
             raise self._damage
+
+    def wait_over(self, turn: int) -> bool:
+        """Wait, at the end of the tape, until the session is over; False when it goes on, or has failed."""
+        with self._lock:
+            if self.over or self._failed() is not None:
+                return self.over
+            gate = self._gates.setdefault(turn, allocate_lock())
+            gate.acquire(False)
+        gate.acquire(True, self._stall_s)
+        return self.over
+
+    def end(self) -> None:
+        """Note that the session is over; wake whoever waits for that."""
+        self.over = True
+        self.wake_all()
 
     def wake_all(self) -> None:
         """Wake every waiting lane, to find that the session has failed or ended."""

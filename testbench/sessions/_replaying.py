@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NoReturn
 
 import attrs
@@ -18,6 +18,10 @@ from testbench.sessions._reporting import Reporter
 from testbench.sessions._rerecording import Rerecorder
 from testbench.tape import Raised, Reader, Writer, plain
 from testbench.values import same
+
+
+class OverError(Exception):
+    """The session ended while a lane waited: its crossing comes after it and is for the real world."""
 
 
 class Replaying:
@@ -39,8 +43,7 @@ class Replaying:
         self._matchers = matchers
         self._rerecorder = Rerecorder(writer)
         self._failure: TestbenchError | None = None
-        self._finished = False
-        self._sources: list[tuple[str, Bind]] = []
+        self._sources: list[tuple[str, Effect, Bind]] = []
         self._run: Answers | None = None  # the values of the open run
         self._open = ""  # the name of its source
         self.cursor = Cursor(reader, stall_s, lambda: self._failure)
@@ -57,7 +60,7 @@ class Replaying:
         """Return the waist for one kind."""
         return ReplayingCall(self, kind)
 
-    def cross(self, name: str, request: Plain, raises: tuple[type[BaseException], ...]) -> Plain:
+    def cross(self, name: str, request: Plain, effect: Effect, raises: tuple[type[BaseException], ...]) -> Plain:
         """Answer one crossing from the tape; see `testbench.protocol.Call`."""
         lane = self.lanes.current()
         if lane.depth:
@@ -65,6 +68,8 @@ class Replaying:
         lane.depth = 1
         try:
             return self._cross(lane, name, request, raises)
+        except OverError:
+            return effect()
         except TestbenchError as error:
             self._stick(error)
             raise
@@ -94,9 +99,13 @@ class Replaying:
         self._diverge("refused", reason, self.lanes.current(), name, request)
 
     def _arrive(self, turn: int, lane: Lane, name: str, request: Plain) -> RawEvent:
-        """Wait for this lane's turn; return the event of this lane that is at the cursor now."""
-        if self._finished:
-            self._diverge("refused", f"{name} was called after the replay had ended", lane, name, request)
+        """Wait for this lane's turn; return the event of this lane that is at the cursor now.
+
+        At the end of the tape, another lane than the main one waits for the end of the session: it may be a thread that
+        had begun this crossing when the recording ended, and whose outcome came later.
+        """
+        if self.cursor.over:
+            raise OverError
         if self._run is not None:
             self._settle(lane, name, request)
         cursor = self.cursor
@@ -105,6 +114,8 @@ class Replaying:
             self._diverge("stall", self._stalled(), lane, name, request)
         event = cursor.event
         if event is None:
+            if lane is not self.lanes.main and cursor.wait_over(turn):
+                raise OverError
             self._diverge("exhausted", f"the tape has ended, and the program calls {name}", lane, name, request)
         return event
 
@@ -123,18 +134,18 @@ class Replaying:
 
     # Sources.
 
-    def add_source(self, name: str, bind: Bind) -> None:
+    def add_source(self, name: str, effect: Effect, bind: Bind) -> None:
         """Open a source; see `testbench.protocol.Call.source`."""
-        self._sources.append((name, bind))
-        self._bind(name, bind)
+        self._sources.append((name, effect, bind))
+        self._bind(name, effect, bind)
 
-    def _bind(self, name: str, bind: Bind) -> None:
+    def _bind(self, name: str, effect: Effect, bind: Bind) -> None:
         if self.lanes.single:
-            serve(lambda: self._next_run(name), bind)
+            serve(lambda: self._next_run(name, effect), bind)
         else:
-            bind(self._parallel_reader(name))
+            bind(self._parallel_reader(name, effect))
 
-    def _next_run(self, name: str) -> Iterator[Plain]:
+    def _next_run(self, name: str, effect: Effect) -> Iterable[Plain]:
         lane = self.lanes.current()
         depth, lane.depth = lane.depth, 1
         try:
@@ -143,6 +154,8 @@ class Replaying:
             run = self._begin_run(name, lane)
             self.cursor.advance()
             return run.reads
+        except OverError:
+            return (effect(),)
         except TestbenchError as error:
             self._stick(error)
             raise
@@ -171,7 +184,7 @@ class Replaying:
             reads = "one more read" if left == 1 else f"{left} more reads"
             self._diverge("mismatch", f"the tape holds {reads} of {self._open} before this", lane, name, request)
 
-    def _parallel_reader(self, name: str) -> Callable[[], Plain]:
+    def _parallel_reader(self, name: str, effect: Effect) -> Callable[[], Plain]:
         """Return the reader for several lanes: the cursor stays at a run until its last value is taken."""
 
         def read() -> Plain:
@@ -187,6 +200,8 @@ class Replaying:
                     self._run = None
                     self.cursor.advance()
                 return value
+            except OverError:
+                return effect()
             except TestbenchError as error:
                 self._stick(error)
                 raise
@@ -222,6 +237,8 @@ class Replaying:
             self._rerecorder.lane(event)
             self.cursor.advance()
             return Lane(int(event[2]), name)
+        except OverError:
+            return Lane(-1, name)
         except TestbenchError as error:
             self._stick(error)
             raise
@@ -253,7 +270,7 @@ class Replaying:
         """Make every later crossing, and the end of the session, raise this again."""
         if self._failure is None:
             self._failure = failure
-            for _, bind in self._sources:
+            for _, _, bind in self._sources:
                 bind(self._raise_again)
             self.cursor.wake_all()
 
@@ -275,12 +292,11 @@ class Replaying:
             self._check_leftover()
             self._rerecorder.close()
         finally:
-            self._finished = True
-            self.cursor.wake_all()
+            self.cursor.end()
 
     def abandon(self) -> None:
         """Stop answering: the process was forked and this is the child."""
-        self._finished = True
+        self.cursor.over = True
 
     def settle(self) -> None:
         """Let lanes that still run take what is theirs; give up when one that should move is gone or does not move."""
@@ -314,12 +330,12 @@ class ReplayingCall:
     def __call__(
         self, op: str, request: Plain, effect: Effect, *, raises: tuple[type[BaseException], ...] = ()
     ) -> Plain:
-        """Answer the crossing from the tape; the effect is not run."""
-        return self._mode.cross(f"{self._kind}.{op}", request, raises)
+        """Answer the crossing from the tape; the effect is not run, unless the session is over meanwhile."""
+        return self._mode.cross(f"{self._kind}.{op}", request, effect, raises)
 
     def source(self, op: str, effect: Effect, bind: Bind) -> None:
         """Answer reads from runs; the effect is not run."""
-        self._mode.add_source(f"{self._kind}.{op}", bind)
+        self._mode.add_source(f"{self._kind}.{op}", effect, bind)
 
     def leak(self, op: str, request: Plain, effect: Callable[[], Any]) -> Any:
         """Refuse."""

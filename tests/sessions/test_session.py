@@ -14,6 +14,7 @@ import pytest
 
 import testbench
 from testbench import boundary
+from testbench.inplace import real
 from testbench.inplace.real import allocate_lock, start_new_thread
 
 LOG: list[str] = []
@@ -370,12 +371,49 @@ def test_a_forked_child_is_out_of_the_session(tape: Path) -> None:
     assert not [f for f in testbench.check(tape) if f.severity == "error"]
 
 
+def test_a_thread_that_outlives_the_session_waits_for_its_end(tape: Path) -> None:
+    """A heartbeat is in the middle of a sleep when the recording ends; replaying, it must not ask for one more."""
+    stop = threading.Event()
+    beats: list[float] = []
+
+    def beat() -> None:
+        while not stop.is_set():
+            time.sleep(0.001)
+            beats.append(time.monotonic())
+
+    def program(enough: int) -> list[float]:
+        beats.clear()
+        stop.clear()
+        thread = threading.Thread(target=beat)
+        thread.start()
+        while len(beats) < enough:
+            pass
+        threads.append(thread)
+        return beats[:enough]
+
+    threads: list[threading.Thread] = []
+    with testbench.record(tape):
+        recorded = program(5)
+    stop.set()
+    threads.pop().join()
+    with testbench.open_tape(tape) as opened:
+        beaten = sum(len(event.values or ()) for event in opened)
+    with testbench.replay(tape):
+        assert program(beaten)[:5] == recorded
+        begun = real.monotonic_ns()
+        while real.monotonic_ns() - begun < 20_000_000:
+            pass  # as long as a heart would beat again
+    stop.set()
+    threads.pop().join()
+    assert len(beats) > beaten  # the last one is after the session and of the real world
+
+
 def test_any_thread_may_end_a_session(tape: Path) -> None:
     """Ending is no crossing, so that the thread that does it need not be on the tape."""
     with testbench.record(tape):
         ask(1)
     for asked, expected in ((1, []), (None, [testbench.LeftoverError])):
-        session = testbench.replay(tape).open()
+        session = testbench.replay(tape, stall_s=0.1).open()
         if asked is not None:
             ask(asked)
         raised: list[type[BaseException]] = []
