@@ -71,13 +71,23 @@ class Child:
 
     # Effects: what is done to the real process. Each returns an outcome.
 
-    def converse(self, data: bytes | None, timeout: float | None) -> Outcome:
-        """Send, receive and wait, as ``Popen.communicate`` does."""
+    def converse(self, data: bytes | None, timeout: float | None, without: list[str]) -> Outcome:
+        """Send, receive and wait, as ``Popen.communicate`` does.
+
+        Args:
+            data: what to send.
+            timeout: seconds.
+            without: pipes that the program has taken away from its Popen: CPython's way depends on their number.
+        """
         self.name.check_real()
+        hidden = {name: getattr(self.world, name) for name in without}
+        vars(self.world).update(dict.fromkeys(hidden))
         try:
             out, err = self.world.communicate(data or None, timeout)
         except subprocess.TimeoutExpired as error:
             return self._expired(error, timeout)
+        finally:
+            vars(self.world).update(hidden)
         fresh = {"stdout": self._fresh("stdout", out), "stderr": self._fresh("stderr", err)}
         return {
             **fresh,
@@ -123,7 +133,7 @@ class Child:
         return total[known:] if total and known else total
 
     def _left_open(self) -> Outcome:
-        still = [name for name in STREAMS if name in self.pipes and not getattr(self.world, name).closed]
+        still = [name for name in STREAMS if name in self.pipes and _is_open(getattr(self.world, name))]
         return {"open": cast("Plain", still)} if still else {}
 
     def _taken(self) -> dict[str, Plain]:
@@ -148,3 +158,7 @@ class Child:
             self.outputs.give({name: outcome.get(name) for name in STREAMS if name not in self.pipes})
         if outcome.get("returncode") is not None:
             self.outputs.close()
+
+
+def _is_open(stream: Any) -> bool:
+    return stream is not None and not stream.closed

@@ -110,9 +110,12 @@ class Talk:
 
     def _cross(self, sent: bytes | None, timeout: float | None) -> Outcome:
         child = self._child
+        without = [name for name in child.pipes if getattr(self._face, name) is None]
         request: Plain = {"child": self._children.reference(child.name), "input": sent, "timeout": timeout}
         try:
-            outcome = self._children.cross("communicate", request, lambda: child.converse(sent, timeout), raises=RAISES)
+            outcome = self._children.cross(
+                "communicate", request, lambda: child.converse(sent, timeout, without), raises=RAISES
+            )
         finally:
             if self._face.stdin and self._face.stdin.closed and "stdin" in child.pipes:
                 child.pipes["stdin"].close_real()

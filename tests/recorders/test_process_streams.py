@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import os
 import subprocess
@@ -129,6 +130,16 @@ def _through_a_child(place: Path) -> Any:
         return first.wait(), second.stdout.read()
 
 
+def _wrapped_by_program(place: Path) -> Any:
+    child = Popen(["sh", "-c", "cat; printf 'b\\r\\nc'"], stdin=PIPE, stdout=PIPE)
+    child.stdin = codecs.getwriter("utf-16")(child.stdin)
+    child.stdout = io.TextIOWrapper(child.stdout, encoding="latin-1", newline="")
+    child.stdin.write("é")
+    child.stdin.close()
+    child.stdin = None  # now a single pipe is left, which CPython reads through the object that stands there
+    return child.communicate(), child.returncode
+
+
 def _attributes(place: Path) -> Any:
     with Popen(["cat"], stdin=PIPE, stdout=PIPE, stderr=PIPE, encoding="latin-1", errors="ignore") as child:
         seen = [(type(s), s.encoding, s.errors, s.line_buffering, s.write_through) for s in (child.stdin, child.stdout)]
@@ -152,6 +163,7 @@ PROGRAMS: dict[str, Any] = {
     "closed before wait": _closed_before_wait,
     "two readers": _two_readers,
     "through a child": _through_a_child,
+    "wrapped by program": _wrapped_by_program,
     "attributes": _attributes,
 }
 
@@ -247,3 +259,26 @@ def test_writes_refuse_what_files_refuse(ways: Any) -> None:
             return told, child.stdout.read()
 
     assert ways.agree(program) == ("returned", ([1, 1, BufferError, TypeError, TypeError, TypeError], b"ab"))
+
+
+def test_strange_stream_is_refused(tmp_path: Path) -> None:
+    """A stream that the program has put where the child has no pipe cannot be read by a recorded communicate."""
+    with testbench.record(tmp_path / "t.tape"), open(os.devnull, "rb") as null:
+        child = Popen(["true"], stdin=PIPE)
+        child.stdout = null
+        with pytest.raises(UnsupportedError, match="stdout=PIPE"):
+            child.communicate(timeout=60)
+        child.stdout = None
+        assert child.communicate(timeout=60) == (None, None)
+
+
+def test_subprocess_module_is_looked_up_late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a program changes in the module subprocess has its effect on recorded children too."""
+
+    def refuse(*_: Any) -> Any:
+        raise RuntimeError("changed by the program")
+
+    monkeypatch.setattr(subprocess, "_fork_exec", refuse)
+    monkeypatch.setattr(subprocess, "_USE_POSIX_SPAWN", False)
+    with testbench.record(tmp_path / "t.tape"), pytest.raises(RuntimeError, match="changed by the program"):
+        subprocess.run(["true"])
