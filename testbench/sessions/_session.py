@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import atexit
+import operator
 import os
 import sys
 import threading
+import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -15,6 +17,8 @@ from typing import Any
 import attrs
 
 from testbench.errors import DivergenceError, LeftoverError, RecordingError, TestbenchError, UsageError
+from testbench.inplace import Redirect
+from testbench.inplace.real import exit_at_once
 from testbench.protocol import Recorder
 from testbench.sessions._collector import collector_callbacks_rest
 from testbench.sessions._flusher import Flusher
@@ -67,6 +71,21 @@ def _at_exit() -> None:
         session = _ACTIVE[-1]
         sys.stderr.write("testbench: a session was still open when the program ended; close it, or use a with block\n")
         session.abort(RecordingError("the session was never closed"))
+
+
+def _end_at_once(status: int) -> None:
+    """Stand for ``os._exit`` while a session is open: nobody else would ever tell how the session went.
+
+    A session that ends badly has the last word on the exit status, as on the command line (70 and more).
+    """
+    status = operator.index(status)
+    for session in reversed(_ACTIVE[:]):
+        try:
+            session.close()
+        except TestbenchError as failure:
+            traceback.print_exception(failure)
+            status = os.EX_SOFTWARE + failure.exit_status
+    exit_at_once(status)
 
 
 atexit.register(_at_exit)
@@ -219,6 +238,9 @@ class Session:
             stack.enter_context(collector_callbacks_rest())
             mode.lanes.install()
             stack.callback(mode.lanes.restore)
+            at_once = Redirect(os._exit)
+            stack.callback(at_once.restore)
+            at_once.to(_end_at_once)
             for recorder in self._run.recorders:
                 stack.enter_context(recorder.install(mode.call_for(recorder.kind)))
             if isinstance(mode, Recording):

@@ -41,3 +41,34 @@ def test_a_program_ends_without_a_crash_and_leaves_its_tape(end: str, left: str,
     with testbench.open_tape(tmp_path / left) as tape:
         assert tape.complete
         assert [len(event.values or ()) for event in tape.events(kind="clock", op="time")] == [1, 1, 1]
+
+
+AT_ONCE = """
+import contextlib, os, sys, time, testbench
+def program(asked):
+    time.sleep(0)
+    if asked == "more":
+        with contextlib.suppress(BaseException):
+            time.sleep(1)
+    os._exit(5)
+with testbench.session(sys.argv[1], sys.argv[2]):
+    program(sys.argv[3])
+"""
+
+
+def test_ending_at_once_ends_the_sessions_too(tmp_path: Path) -> None:
+    """A tape is finished, a replay is judged: ``os._exit`` cannot turn a swallowed divergence into a success."""
+    tape = tmp_path / "run.tape"
+
+    def run(mode: str, asked: str) -> tuple[int, str]:
+        command = [sys.executable, "-c", AT_ONCE, str(tape), mode, asked]
+        done = subprocess.run(command, capture_output=True, text=True)
+        return done.returncode, done.stderr
+
+    assert run("record", "as ever") == (5, "")
+    with testbench.open_tape(tape) as opened:
+        assert [event.op for event in opened] == ["sleep"]
+    assert run("replay", "as ever") == (5, "")
+    status, told = run("replay", "more")
+    assert status == 71
+    assert "exhausted" in told
