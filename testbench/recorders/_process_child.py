@@ -11,7 +11,6 @@ import attrs
 from testbench.errors import UnsupportedError
 from testbench.protocol import Plain
 from testbench.recorders._process_outputs import Outputs
-from testbench.recorders._process_world import STREAMS
 
 Outcome = dict[str, Any]
 
@@ -26,7 +25,7 @@ class Name:
         pid: the pid that the program was told.
         real_pid: the pid that the operating system knows, 0 if there is no process: set by the effect that started it.
         taped: its spawn is an event; False for a child of somebody else's effect.
-        child: the child itself while its Popen lives.
+        face: the program's Popen.
     """
 
     number: int = 0
@@ -34,7 +33,7 @@ class Name:
     pid: int = 0
     real_pid: int = 0
     taped: bool = False
-    child: weakref.ref[Child] | None = None
+    face: weakref.ref[Any] | None = None
 
     def check_real(self) -> None:
         """Be called by every effect that is about to touch the child.
@@ -54,19 +53,17 @@ class Child:
     """A child of the program.
 
     Attributes:
-        face: the program's Popen.
-        world: the world's half; see `testbench.recorders._process_world`.
         name: who it is.
         outputs: open files that it shares with the program.
         pipes: our raw streams under those of the face, by name; fixed when it started.
+        world: the world's half, made by the effect that starts it; see `testbench.recorders._process_world`.
         heard: per pipe, all that ``communicate`` has brought so far.
     """
 
-    face: weakref.ref[Any]
-    world: Any
     name: Name
     outputs: Outputs
     pipes: dict[str, Any]
+    world: Any = None
     heard: dict[str, list[bytes]] = attrs.Factory(dict)
 
     # Effects: what is done to the real process. Each returns an outcome.
@@ -133,7 +130,7 @@ class Child:
         return total[known:] if total and known else total
 
     def _left_open(self) -> Outcome:
-        still = [name for name in STREAMS if name in self.pipes and _is_open(getattr(self.world, name))]
+        still = [name for name in self.pipes if _is_open(getattr(self.world, name))]
         return {"open": cast("Plain", still)} if still else {}
 
     def _taken(self) -> dict[str, Plain]:
@@ -155,7 +152,7 @@ class Child:
     def observed(self, outcome: Outcome) -> None:
         """Let an outcome show in the files that the child shares with the program."""
         if not self.name.real_pid:
-            self.outputs.give({name: outcome.get(name) for name in STREAMS if name not in self.pipes})
+            self.outputs.give(outcome)
         if outcome.get("returncode") is not None:
             self.outputs.close()
 

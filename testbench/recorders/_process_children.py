@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import itertools
 import threading
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, Final, cast
 
 from testbench.errors import UnsupportedError
@@ -42,8 +40,7 @@ class Children:
         self._thread = _Thread()
         self._by_pid: dict[int, Name] = {}
         self._by_real_pid: dict[int, Name] = {}
-        self._living: dict[int, weakref.ref[Child]] = {}
-        self._pipes: dict[int, tuple[weakref.ref[Any], Name]] = {}
+        self._pipes: dict[int, weakref.ref[Any]] = {}
         self.attribute: Final = f"_testbench_{id(self):x}"
         self.over = False
 
@@ -71,14 +68,9 @@ class Children:
 
     def straight(self, action: Callable[[], Any]) -> Any:
         """Do something of which nothing is a crossing."""
-        with self._within():
-            return action()
-
-    @contextmanager
-    def _within(self) -> Iterator[None]:
         self._thread.depth += 1
         try:
-            yield
+            return action()
         finally:
             self._thread.depth -= 1
 
@@ -121,41 +113,36 @@ class Children:
     def add(self, face: Any, child: Child) -> None:
         """Remember the child of a Popen."""
         vars(face)[self.attribute] = child
-        child.name.child = weakref.ref(child)
-        # A dict, whose single steps no other thread can interrupt: children are added while others look.
-        self._living[id(child)] = weakref.ref(child, functools.partial(_forget, self._living, id(child)))
+        child.name.face = weakref.ref(face)
         for pipe in child.pipes.values():
-            self._pipes[pipe.name] = weakref.ref(pipe), child.name
+            self._pipes[pipe.name] = weakref.ref(pipe)
 
     def of(self, face: Any) -> Child | None:
         """Return the child of a Popen, None if it is none of this session's."""
         return cast("Child | None", vars(face).get(self.attribute))
 
+    def called(self, name: Name | None) -> Child | None:
+        """Return the child of a name, None once its Popen is gone."""
+        face = None if name is None or name.face is None else name.face()
+        return None if face is None else self.of(face)
+
     def pipe_named(self, fd: int) -> Plain:
         """Return how requests name the pipe of a child that has this descriptor here; None if there is none."""
         found = self._pipes.get(fd)
-        pipe = found and found[0]()
-        # A pipe is marked closed before its descriptor is free for others.
-        if found is None or pipe is None or pipe.closed:
-            return None
-        return {"child": self.reference(found[1]), "stream": pipe.stream}
+        pipe = None if found is None else found()
+        return None if pipe is None else cast(Plain, pipe.named())
 
     def hand_over(self) -> None:
         """Give children that still live to CPython's own code, because the session is over."""
         self.over = True
-        for reference in list(self._living.values()):
-            child = reference()
-            face = None if child is None else child.face()
-            if child is None or face is None or face.returncode is not None:
+        for name in list(self._by_pid.values()):
+            face = None if name.face is None else name.face()
+            if face is None or face.returncode is not None:
                 continue
-            if child.name.real_pid:
-                face.pid = child.name.real_pid
+            if name.real_pid:
+                face.pid = name.real_pid
             else:
                 _leave_behind(face)
-
-
-def _forget(living: dict[int, Any], key: int, _: object) -> None:
-    living.pop(key, None)
 
 
 def _leave_behind(face: Any) -> None:

@@ -12,7 +12,7 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
@@ -118,6 +118,10 @@ class Outputs:
 
     def __del__(self) -> None:
         self.close()
+
+
+NO_OUTPUTS: Final = Outputs([])
+"""Those of every child that has only pipes."""
 
 
 def share(name: str, fd: int, *, standard: int | None) -> Shared:

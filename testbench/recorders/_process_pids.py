@@ -10,7 +10,6 @@ from typing import Any, Final
 
 from testbench.inplace import Redirect, real
 from testbench.protocol import Plain
-from testbench.recorders._process_child import Child, Name
 from testbench.recorders._process_children import Children
 
 RAISES: Final = (OSError, OverflowError)
@@ -63,12 +62,12 @@ class PidFunctions:
 
         def effect() -> Plain:
             found, status = original(self._real(pid), options)
-            child = self._child(self._children.named_really(found))
+            child = self._children.called(self._children.named_really(found))
             output = child.outputs.take(ended=_is_end(status)) if child else {}
             return {"pid": self._told(found), "status": status, **output}
 
         outcome = self._children.cross("waitpid", request, effect, raises=RAISES)
-        child = self._child(self._children.named(outcome["pid"]))
+        child = self._children.called(self._children.named(outcome["pid"]))
         if child:
             child.observed({**outcome, "returncode": 0 if _is_end(outcome["status"]) else None})
         return outcome["pid"], outcome["status"]
@@ -131,9 +130,6 @@ class PidFunctions:
     def _told(self, real_pid: int) -> int:
         name = self._children.named_really(real_pid)
         return real_pid if name is None else name.pid
-
-    def _child(self, name: Name | None) -> Child | None:
-        return None if name is None or name.child is None else name.child()
 
 
 def _is_end(status: int) -> bool:

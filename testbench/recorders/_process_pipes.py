@@ -12,43 +12,54 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-import attrs
-
 from testbench.errors import UnsupportedError
 from testbench.protocol import Plain
+from testbench.recorders._process_child import Name
+from testbench.recorders._process_children import Children
 
 RAISES: Final = (OSError, ValueError)
 
-
-@attrs.frozen(eq=False)
-class Line:
-    """What a pipe needs to know of its child.
-
-    Attributes:
-        child: names the child in a request.
-        cross: makes a crossing of ours: op, request, effect, raises.
-        on_tape: whether bytes that bypass us would be missing on a tape.
-        world: the world's half, which holds the real pipes.
-    """
-
-    child: Callable[[], Plain]
-    cross: Callable[..., Plain]
-    on_tape: Callable[[], bool]
-    world: Any
+_OF_TEXT: Final = ("encoding", "errors", "line_buffering", "write_through")
+"""Attributes of a text wrapper with which another like it can be made."""
 
 
 class _Pipe(io.RawIOBase):
     """One end of one pipe; looks like the `io.FileIO` whose place it takes.
 
-    Attributes:
+    Args:
+        children: the children of the session.
+        child: who is at the other end.
         stream: which of the child's streams it is.
+
+    Attributes:
         name: the file descriptor, as for `io.FileIO`.
+        real: the stream that reaches the world. Once the child has started, it is what the world's half has for it.
     """
 
     closefd = True
+    name = -1
+    real: Any = None
 
-    def __init__(self, line: Line, stream: str, fd: int) -> None:
-        self._line, self.stream, self.name = line, stream, fd
+    def __init__(self, children: Children, child: Name, stream: str) -> None:
+        self._children, self._child, self.stream = children, child, stream
+
+    def slip_under(self, outer: Any) -> Any:
+        """Take the place of the raw stream under a buffer and text wrapper of CPython's; return what is outermost."""
+        if isinstance(outer, io.TextIOWrapper):
+            options: dict[str, Any] = {name: getattr(outer, name) for name in _OF_TEXT}
+            return io.TextIOWrapper(self.slip_under(outer.detach()), **options)
+        if isinstance(outer, (io.BufferedReader, io.BufferedWriter)):
+            kind: Any = type(outer)
+            size = outer.__sizeof__() - kind.__basicsize__  # CPython counts the buffer, and tells its size nowhere else
+            return kind(self.slip_under(outer.detach()), size if size > 0 else io.DEFAULT_BUFFER_SIZE)
+        self.real, self.name = outer, outer.fileno()
+        return self
+
+    def named(self) -> Plain:
+        """Return how requests name this pipe; None once it is closed: its descriptor may be another file's by then."""
+        if self.closed:
+            return None
+        return {"child": self._children.reference(self._child), "stream": self.stream}
 
     def fileno(self) -> int:
         """Refuse: bytes moved by file descriptor would be missing on the tape.
@@ -56,7 +67,7 @@ class _Pipe(io.RawIOBase):
         Raises:
             UnsupportedError: always, for a child that is on the tape.
         """
-        if self._line.on_tape():
+        if self._child.taped and not self._children.over:
             raise UnsupportedError(
                 f"the {self.stream} of a recorded child was asked for its fileno(); what os.read, select, poll or "
                 "asyncio do with it cannot be recorded yet. Use communicate(), or read(), readline() and write() of "
@@ -72,11 +83,16 @@ class _Pipe(io.RawIOBase):
 
     def close_real(self) -> None:
         """Close the real pipe."""
-        self._real.close()
+        self.real.close()
 
-    @property
-    def _real(self) -> Any:
-        return getattr(self._line.world, self.stream)
+    def _cross(self, op: str, details: dict[str, Plain], step: Callable[[], Plain]) -> Any:
+        children, child = self._children, self._child
+
+        def effect() -> Plain:
+            child.check_real()
+            return step()
+
+        return children.cross(op, {"child": children.reference(child), **details}, effect, raises=RAISES)
 
     def _dealloc_warn(self, source: object) -> None:
         # io.BufferedReader asks its raw stream to warn of itself, as io.FileIO does, when it dies unclosed.
@@ -119,9 +135,7 @@ class Source(_Pipe):
         if self._received is not None:
             data, self._received = self._received[:size], self._received[size:]
             return data
-        line, real = self._line, self._real
-        request = {"child": line.child(), "stream": self.stream, "size": size}
-        return line.cross("read", request, lambda: real.read(size), raises=RAISES)
+        return self._cross("read", {"stream": self.stream, "size": size}, lambda: self.real.read(size))
 
 
 class Sink(_Pipe):
@@ -141,9 +155,7 @@ class Sink(_Pipe):
         if self._collected is not None:
             self._collected.append(copy)
             return len(copy)
-        line, real = self._line, self._real
-        request = {"child": line.child(), "data": copy}
-        return line.cross("write", request, lambda: real.raw.write(copy), raises=RAISES)
+        return self._cross("write", {"data": copy}, lambda: self.real.raw.write(copy))
 
     @contextmanager
     def collecting(self) -> Iterator[list[bytes]]:
@@ -169,44 +181,18 @@ def _bytes_of(data: Any) -> bytes:
     return buffer.getvalue()
 
 
-def raw_of(stream: Any) -> Any:
-    """Return the raw stream under a buffer or text wrapper of the module io; anything else is returned as it is."""
+def handed_on(stream: Any) -> Any:
+    """Return what to give `Popen` for a stream: the descriptor of a pipe of ours, which refuses it to the program."""
+    if stream is None or type(stream) is int:
+        return stream
+    raw = _raw_of(stream)
+    return raw.name if isinstance(raw, _Pipe) else stream
+
+
+def _raw_of(stream: Any) -> Any:
     try:
         if isinstance(stream, io.TextIOWrapper):
             stream = stream.buffer
         return stream.raw if isinstance(stream, (io.BufferedReader, io.BufferedWriter)) else stream
     except ValueError:
         return stream  # detached from what was under it
-
-
-def real_fd(stream: Any) -> int:
-    """Return the descriptor of a stream, also of one that refuses it to the program."""
-    raw = raw_of(stream)
-    return raw.name if isinstance(raw, _Pipe) else int(raw.fileno())
-
-
-def detach(stream: Any) -> tuple[Any, Callable[[Any], Any]]:
-    """Take a stream of Popen's apart.
-
-    Returns:
-        Its raw stream, and a function that builds the same buffer and text wrapper around another raw stream.
-    """
-    if isinstance(stream, io.TextIOWrapper):
-        return _detach_text(stream)
-    if isinstance(stream, (io.BufferedReader, io.BufferedWriter)):
-        kind: Any = type(stream)
-        size = stream.__sizeof__() - kind.__basicsize__  # CPython counts the buffer, and tells its size nowhere else
-        raw = stream.detach()
-        return raw, lambda new: kind(new, size if size > 0 else io.DEFAULT_BUFFER_SIZE)
-    return stream, lambda new: new
-
-
-def _detach_text(stream: io.TextIOWrapper) -> tuple[Any, Callable[[Any], Any]]:
-    options: dict[str, Any] = {
-        "encoding": stream.encoding,
-        "errors": stream.errors,
-        "line_buffering": stream.line_buffering,
-        "write_through": stream.write_through,
-    }
-    raw, build = detach(stream.detach())
-    return raw, lambda new: io.TextIOWrapper(build(new), **options)

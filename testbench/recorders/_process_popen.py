@@ -18,7 +18,7 @@ from testbench.inplace import Attribute
 from testbench.protocol import Plain
 from testbench.recorders._process_child import Child, Outcome
 from testbench.recorders._process_children import Children
-from testbench.recorders._process_pipes import Sink, Source, raw_of, real_fd
+from testbench.recorders._process_pipes import handed_on
 from testbench.recorders._process_spawn import check_signature
 from testbench.recorders._process_start import Starter
 from testbench.recorders._process_talk import Talk, as_number
@@ -68,8 +68,7 @@ class PopenMethods:
 
     def get_handles(self, face: Any, *streams: Any) -> Any:
         """Let the pipe of one child be given to another: that is no ``fileno()`` of the program's."""
-        ours = (real_fd(s) if isinstance(raw_of(s), (Source, Sink)) else s for s in streams)
-        return self._originals["_get_handles"](face, *ours)
+        return self._originals["_get_handles"](face, *map(handed_on, streams))
 
     def communicate(self, face: Any, input: Any = None, timeout: Any = None) -> Any:
         """Send, receive and wait: op ``communicate``."""

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import inspect
+import operator
 import os
 from collections.abc import Callable, Mapping
-from typing import Any, Final
-
-import attrs
+from typing import Any, Final, NamedTuple
 
 from testbench.errors import UnsupportedError
 from testbench.protocol import Plain
 
 
-@attrs.frozen
-class Spawn:
+class Spawn(NamedTuple):
     """The parameters of ``Popen._execute_child`` on POSIX, in CPython's order (3.11 to 3.13 agree).
 
     File descriptors are -1 where there is none. Names that begin with ``p2c`` belong to the child's stdin, ``c2p`` to
@@ -45,21 +43,31 @@ class Spawn:
     start_new_session: Any
     process_group: Any
 
-    def values(self) -> tuple[Any, ...]:
-        """Return the arguments in order."""
-        return tuple(getattr(self, name) for name in _NAMES)
-
-    def replaced(self, **ends: int) -> Spawn:
-        """Return the same spawn with other descriptors."""
-        return attrs.evolve(self, **ends)
-
     @property
     def pipe_ends(self) -> tuple[int, ...]:
         """What ``Popen._close_pipe_fds`` wants."""
-        return (self.p2cread, self.p2cwrite, self.c2pread, self.c2pwrite, self.errread, self.errwrite)
+        return self[10:16]
+
+    @property
+    def outside(self) -> dict[str, int]:
+        """The descriptors of the streams that are no pipes between child and program, inherited ones too."""
+        found = {}
+        if self.p2cwrite == -1:
+            found["stdin"] = 0 if self.p2cread == -1 else self.p2cread
+        if self.c2pread == -1:
+            found["stdout"] = 1 if self.c2pwrite == -1 else self.c2pwrite
+        if self.errread == -1 and (self.c2pread == -1 or self.errwrite != self.c2pwrite):
+            found["stderr"] = 2 if self.errwrite == -1 else self.errwrite
+        return found
+
+    @property
+    def rest(self) -> tuple[Any, ...]:
+        """Arguments that change the child and are seldom given."""
+        return self[2:5] + self[16:]
 
 
-_NAMES: Final = tuple(field.name for field in attrs.fields(Spawn))
+_REST_BY_DEFAULT: Final = (None, True, (), True, None, None, None, -1, False, -1)
+"""What ``Popen.__init__`` hands on for those that were not given."""
 
 _DEFAULTS: Final[dict[str, Plain]] = {
     "close_fds": True,
@@ -73,7 +81,7 @@ _DEFAULTS: Final[dict[str, Plain]] = {
     "pass_fds": 0,
     "preexec_fn": False,
 }
-"""Arguments that change the child and are seldom given; a request names only those that differ from this."""
+"""A request names only those that differ from this."""
 
 
 def check_signature(function: Callable[..., Any]) -> None:
@@ -83,21 +91,21 @@ def check_signature(function: Callable[..., Any]) -> None:
         UnsupportedError: it does not.
     """
     names = tuple(inspect.signature(function).parameters)
-    if names != ("self", *_NAMES):
+    if names != ("self", *Spawn._fields):
         raise UnsupportedError(
             f"subprocess.Popen._execute_child has the parameters {', '.join(names)}; expected those of CPython 3.11 to "
-            f"3.13: self, {', '.join(_NAMES)}. Use one of these versions, take away what replaced the method, or "
-            'record without processes: recorders=("clock", "call").'
+            f"3.13: self, {', '.join(Spawn._fields)}. Use one of these versions, take away what replaced the method, "
+            'or record without processes: recorders=("clock", "call").'
         )
 
 
 def listed(args: Any) -> Any:
-    """Return ``args`` so that it can be read twice, as CPython lists it.
+    """Return ``args`` so that it can be read twice, as CPython lists it: a list, or the one argument.
 
     Raises:
         TypeError: as CPython does for what cannot be listed.
     """
-    return args if isinstance(args, (str, bytes, os.PathLike)) else list(args)
+    return args if type(args) is not list and isinstance(args, (str, bytes, os.PathLike)) else list(args)
 
 
 def request_of(spawn: Spawn, stdio: Mapping[str, Plain], env_names: tuple[str, ...]) -> dict[str, Plain]:
@@ -105,7 +113,7 @@ def request_of(spawn: Spawn, stdio: Mapping[str, Plain], env_names: tuple[str, .
 
     Args:
         spawn: its arguments; ``args`` went through `listed`.
-        stdio: what the three standard streams are.
+        stdio: the fields that tell what the three standard streams are.
         env_names: environment variables that belong to the request.
     """
     argv = plain_args(spawn.args)
@@ -116,18 +124,14 @@ def request_of(spawn: Spawn, stdio: Mapping[str, Plain], env_names: tuple[str, .
         "shell": bool(spawn.shell),
         "cwd": None if spawn.cwd is None else as_plain(spawn.cwd),
         "env": _declared(spawn.env, env_names),
-        "stdin": stdio["stdin"],
-        "stdin_digest": stdio["stdin_digest"],
-        "stdout": stdio["stdout"],
-        "stderr": stdio["stderr"],
+        **stdio,
         "options": _options(spawn),
     }
 
 
 def plain_args(args: Any) -> list[Plain]:
-    """Return the arguments as a list, whether one or many were given."""
-    single = isinstance(args, (str, bytes, os.PathLike))
-    return [as_plain(arg) for arg in ([args] if single else args)]
+    """Return arguments that went through `listed` as a list, whether one or many were given."""
+    return list(map(as_plain, args)) if type(args) is list else [as_plain(args)]
 
 
 def as_plain(value: Any) -> Plain:
@@ -135,6 +139,8 @@ def as_plain(value: Any) -> Plain:
 
     What no child can be started with is named by its type; CPython raises TypeError for it.
     """
+    if type(value) is str:
+        return value
     try:
         value = os.fspath(value)
     except TypeError:
@@ -153,6 +159,8 @@ def _declared(env: Any, names: tuple[str, ...]) -> Plain:
 
 
 def _options(spawn: Spawn) -> dict[str, Plain]:
+    if all(map(operator.is_, spawn.rest, _REST_BY_DEFAULT)):
+        return {}
     given: dict[str, Plain] = {
         "close_fds": bool(spawn.close_fds),
         "restore_signals": bool(spawn.restore_signals),

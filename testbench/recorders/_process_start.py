@@ -5,7 +5,6 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import weakref
 from collections.abc import Callable
 from types import FrameType
 from typing import Any, Final
@@ -15,10 +14,11 @@ import attrs
 from testbench.protocol import Plain
 from testbench.recorders._process_child import Child, Name, Outcome
 from testbench.recorders._process_children import Children
-from testbench.recorders._process_pipes import Line, Sink, Source, detach, real_fd
+from testbench.recorders._process_outputs import Outputs
+from testbench.recorders._process_pipes import Sink, Source
 from testbench.recorders._process_spawn import Spawn, listed, plain_args, request_of
 from testbench.recorders._process_stdio import describe, outputs_of, stranger_among
-from testbench.recorders._process_world import STREAMS, new_world
+from testbench.recorders._process_world import new_world
 
 _KIND: Final = {"stdin": Sink, "stdout": Source, "stderr": Source}
 _HANDED: Final = {"stdout": "c2pwrite", "stderr": "errwrite"}
@@ -40,10 +40,9 @@ class Starter:
     _world: type
     _original: Callable[..., Any]
 
-    def execute_child(self, face: Any, *args: Any, **kwargs: Any) -> None:
+    def execute_child(self, face: Any, args: Any, *rest: Any, **named: Any) -> None:
         """Start the child: op ``spawn``."""
-        spawn = Spawn(*args, **kwargs)
-        spawn = Spawn(listed(spawn.args), *spawn.values()[1:])
+        spawn = Spawn(listed(args), *rest, **named)
         unseen = "asyncio_child" if _asyncio_asks() else stranger_among(spawn, self._children.pipe_named)
         if unseen is None:
             self._spawn(face, spawn)
@@ -54,17 +53,17 @@ class Starter:
         """Report a child with which the program will talk unseen; from now on nothing about it is a crossing."""
         vars(face)[self._children.attribute] = None
         request: Plain = {"argv": plain_args(spawn.args)}
-        self._children.leak(unseen, request, lambda: self._original(face, *spawn.values()))
+        self._children.leak(unseen, request, lambda: self._original(face, *spawn))
         self._children.born(Name(real_pid=face.pid), face.pid, taped=False)
 
     def _spawn(self, face: Any, spawn: Spawn) -> None:
         children, devnull = self._children, vars(face).get("_devnull", -1)
         request = request_of(spawn, describe(spawn, devnull, children.pipe_named), self._env_names)
-        child = self._new_child(face, spawn, devnull)
+        child = self._new_child(face, outputs_of(spawn, devnull, children.pipe_named))
         made: list[Outcome] = []
 
         def start() -> Plain:
-            made.append(self._start(child, spawn))
+            made.append(self._start(face, child, spawn))
             return made[-1]
 
         try:
@@ -72,9 +71,6 @@ class Starter:
         except BaseException:
             child.outputs.close()
             raise
-        finally:
-            # The world's half may have closed the child's ends; a second time would close somebody else's files.
-            face._closed_child_pipe_fds = child.world._closed_child_pipe_fds
         if not face._closed_child_pipe_fds:
             face._close_pipe_fds(*spawn.pipe_ends)
         # The waist gives back a copy of what it wrote down, and the thing itself where it wrote nothing.
@@ -94,44 +90,37 @@ class Starter:
         if callable(signal.getsignal(signal.SIGCHLD)):
             self._children.leak("sigchld_handler", {}, lambda: None)
 
-    def _new_child(self, face: Any, spawn: Spawn, devnull: int) -> Child:
-        children, name = self._children, Name()
-        taken = {stream: detach(getattr(face, stream)) for stream in STREAMS if getattr(face, stream) is not None}
-        raws = {stream: raw for stream, (raw, _) in taken.items()}
-        world = new_world(self._world, face, raws, children.attribute)
-        line = Line(
-            lambda: children.reference(name),
-            lambda op, request, effect, raises: children.cross(op, request, _on(name, effect), raises=raises),
-            lambda: name.taped and not children.over,
-            world,
-        )
-        pipes = {stream: _KIND[stream](line, stream, real_fd(raw)) for stream, raw in raws.items()}
-        for stream, (_, build) in taken.items():
-            setattr(face, stream, build(pipes[stream]))
-        outputs = outputs_of(spawn, devnull, children.pipe_named)
-        return Child(weakref.ref(face), world, name, outputs, pipes)
+    def _new_child(self, face: Any, outputs: Outputs) -> Child:
+        name = Name()
+        pipes: dict[str, Any] = {}
+        for stream, kind in _KIND.items():
+            outer = getattr(face, stream)
+            if outer is not None:
+                pipe = pipes[stream] = kind(self._children, name, stream)
+                setattr(face, stream, pipe.slip_under(outer))
+        return Child(name, outputs, pipes)
 
-    def _start(self, child: Child, spawn: Spawn) -> Outcome:
-        world = child.world
-        with child.outputs.pumping() as ends:
-            given = spawn.replaced(**{_HANDED[name]: fd for name, fd in ends.items()})
-            world._execute_child(*given.values())
+    def _start(self, face: Any, child: Child, spawn: Spawn) -> Outcome:
+        world = child.world = new_world(self._world, face, child.pipes)
+        try:
+            with child.outputs.pumping() as ends:
+                world._execute_child(*spawn._replace(**{_HANDED[name]: fd for name, fd in ends.items()}))
+        finally:
+            # The child's ends may be closed by now; a second time would close somebody else's files.
+            face._closed_child_pipe_fds = world._closed_child_pipe_fds
+            for stream, pipe in child.pipes.items():
+                pipe.real = getattr(world, stream)  # an outer session may have slipped its own pipe under
         child.name.real_pid = world.pid
         return {"pid": self._children.told(world.pid)}
 
 
-def _on(name: Name, effect: Callable[[], Plain]) -> Callable[[], Plain]:
-    def checked() -> Plain:
-        name.check_real()
-        return effect()
-
-    return checked
-
-
 def _asyncio_asks() -> bool:
     """Tell whether asyncio starts this child: it will use the pipes below every stream object."""
+    if "asyncio" not in sys.modules:
+        return False
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_code is not subprocess.Popen.__init__.__code__:
+    starts = subprocess.Popen.__init__.__code__
+    while frame is not None and frame.f_code is not starts:
         frame = frame.f_back
     asking = frame and frame.f_back
     return asking is not None and str(asking.f_globals.get("__name__", "")).startswith("asyncio.")

@@ -23,7 +23,7 @@ from testbench.recorders._process_world import STREAMS
 RAISES: Final = (OSError, ValueError, OverflowError)
 
 
-@attrs.frozen
+@attrs.define
 class Talk:
     """One call of ``communicate``."""
 

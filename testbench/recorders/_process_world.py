@@ -37,21 +37,18 @@ def world_class(originals: Mapping[str, Callable[..., Any]]) -> type:
     return type("World", (subprocess.Popen,), {**originals, **waiting, "__del__": lambda self: None})
 
 
-def new_world(kind: Any, face: Any, streams: Mapping[str, Any], leave_out: str) -> Any:
+def new_world(kind: Any, face: Any, pipes: Mapping[str, Any]) -> Any:
     """Return the world's half for a Popen whose child is about to start.
 
     Args:
         kind: from `world_class`.
         face: the program's Popen.
-        streams: the raw ends of its pipes, which the new object keeps from now on.
-        leave_out: attribute of the face that is not taken over.
+        pipes: its pipes, whose real streams the new object keeps from now on.
     """
     world = kind.__new__(kind)
     vars(world).update(vars(face))
-    vars(world).pop(leave_out, None)
-    world.stdin = world.stdout = world.stderr = None
-    for name, raw in streams.items():
-        setattr(world, name, io.BufferedWriter(raw) if name == "stdin" else raw)
+    for name, pipe in pipes.items():
+        setattr(world, name, io.BufferedWriter(pipe.real) if name == "stdin" else pipe.real)
     world.text_mode, world.encoding, world.errors = False, None, None
     return world
 
