@@ -37,6 +37,7 @@ acquire: Final = _thread.LockType.acquire
 
 close: Final = _real(_os.close)
 dup: Final = _real(_os.dup)
+dup2: Final = _real(_os.dup2)
 exit_at_once: Final = _real(_os._exit)
 fsync: Final = _real(_os.fsync)
 fstat: Final = _real(_os.fstat)

@@ -18,6 +18,7 @@ from testbench.inplace import Attribute
 from testbench.protocol import Plain
 from testbench.recorders._process_child import Child, Outcome
 from testbench.recorders._process_children import Children
+from testbench.recorders._process_nowhere import Nowhere
 from testbench.recorders._process_pipes import handed_on
 from testbench.recorders._process_spawn import check_signature
 from testbench.recorders._process_start import Starter
@@ -50,8 +51,11 @@ class PopenMethods:
         _check_popen()
         redirects = {name: Attribute(subprocess.Popen, name) for name in _METHODS}
         self._originals = {name: redirect.original for name, redirect in redirects.items()}
+        nowhere = Nowhere()
+        stack.callback(nowhere.close)
+        self._get_handles = nowhere.instead_of_pipes(self._originals["_get_handles"])
         self.world = world_class(self._originals)
-        starter = Starter(self._children, self._env_names, self.world, self._originals["_execute_child"])
+        starter = Starter(self._children, self._env_names, self.world, self._originals["_execute_child"], nowhere)
         bodies = {name: getattr(starter if name == "_execute_child" else self, own) for name, own in _METHODS.items()}
         for name, redirect in redirects.items():
             stack.callback(redirect.restore)
@@ -68,7 +72,7 @@ class PopenMethods:
 
     def get_handles(self, face: Any, *streams: Any) -> Any:
         """Let the pipe of one child be given to another: that is no ``fileno()`` of the program's."""
-        return self._originals["_get_handles"](face, *map(handed_on, streams))
+        return self._get_handles(face, *map(handed_on, streams))
 
     def communicate(self, face: Any, input: Any = None, timeout: Any = None) -> Any:
         """Send, receive and wait: op ``communicate``."""

@@ -44,9 +44,16 @@ class Spawn(NamedTuple):
     process_group: Any
 
     @property
-    def pipe_ends(self) -> tuple[int, ...]:
-        """What ``Popen._close_pipe_fds`` wants."""
-        return self[10:16]
+    def pipes(self) -> list[tuple[int, int]]:
+        """The pipes between child and program: the end to read and the end to write."""
+        pairs = ((self.p2cread, self.p2cwrite), (self.c2pread, self.c2pwrite), (self.errread, self.errwrite))
+        return [pair for pair in pairs if -1 not in pair]
+
+    @property
+    def childs_ends(self) -> list[int]:
+        """Those ends of the pipes that only the child has, once it has started."""
+        ends = ((self.p2cread, self.p2cwrite), (self.c2pwrite, self.c2pread), (self.errwrite, self.errread))
+        return [theirs for theirs, ours in ends if ours != -1]
 
     @property
     def outside(self) -> dict[str, int]:

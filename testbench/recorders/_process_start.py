@@ -11,9 +11,11 @@ from typing import Any, Final
 
 import attrs
 
+from testbench.inplace import real
 from testbench.protocol import Plain
 from testbench.recorders._process_child import Child, Name, Outcome
 from testbench.recorders._process_children import Children
+from testbench.recorders._process_nowhere import Nowhere
 from testbench.recorders._process_outputs import Outputs
 from testbench.recorders._process_pipes import Sink, Source
 from testbench.recorders._process_spawn import Spawn, listed, plain_args, request_of
@@ -33,12 +35,14 @@ class Starter:
         env_names: environment variables that belong to a request.
         world: a class of Popen on which none of our redirects lies.
         original: what stood in Popen before.
+        nowhere: where pipes lead until a child is started.
     """
 
     _children: Children
     _env_names: tuple[str, ...]
     _world: type
     _original: Callable[..., Any]
+    _nowhere: Nowhere
 
     def execute_child(self, face: Any, args: Any, *rest: Any, **named: Any) -> None:
         """Start the child: op ``spawn``."""
@@ -53,7 +57,12 @@ class Starter:
         """Report a child with which the program will talk unseen; from now on nothing about it is a crossing."""
         vars(face)[self._children.attribute] = None
         request: Plain = {"argv": plain_args(spawn.args)}
-        self._children.leak(unseen, request, lambda: self._original(face, *spawn))
+
+        def start() -> None:
+            self._nowhere.make_real(spawn.pipes, face.pipesize)
+            self._original(face, *spawn)
+
+        self._children.leak(unseen, request, start)
         self._children.born(Name(real_pid=face.pid), face.pid, taped=False)
 
     def _spawn(self, face: Any, spawn: Spawn) -> None:
@@ -72,7 +81,7 @@ class Starter:
             child.outputs.close()
             raise
         if not face._closed_child_pipe_fds:
-            face._close_pipe_fds(*spawn.pipe_ends)
+            _close_childs_ends(face, spawn, devnull)
         # The waist gives back a copy of what it wrote down, and the thing itself where it wrote nothing.
         self._take_over(face, child, outcome["pid"], taped=not made or outcome is not made[-1])
 
@@ -102,6 +111,7 @@ class Starter:
 
     def _start(self, face: Any, child: Child, spawn: Spawn) -> Outcome:
         world = child.world = new_world(self._world, face, child.pipes)
+        self._nowhere.make_real(spawn.pipes, face.pipesize)
         try:
             with child.outputs.pumping() as ends:
                 world._execute_child(*spawn._replace(**{_HANDED[name]: fd for name, fd in ends.items()}))
@@ -112,6 +122,15 @@ class Starter:
                 pipe.real = getattr(world, stream)  # an outer session may have slipped its own pipe under
         child.name.real_pid = world.pid
         return {"pid": self._children.told(world.pid)}
+
+
+def _close_childs_ends(face: Any, spawn: Spawn, devnull: int) -> None:
+    """Do what ``Popen._close_pipe_fds`` does, which makes more of it."""
+    for fd in spawn.childs_ends:
+        real.close(fd)
+    if devnull != -1:
+        real.close(devnull)
+    face._closed_child_pipe_fds = True
 
 
 def _asyncio_asks() -> bool:

@@ -1,0 +1,81 @@
+"""Pipes that lead nowhere, until there is a child to talk to.
+
+To make a pipe costs more than all else about a child that is only replayed. So every `Popen` is given duplicates of two
+ends that are there for the whole session, under the descriptors that a pipe would have had; the effect that starts the
+child puts real pipes in their place.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import types
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from testbench.inplace import real
+from testbench.recorders._process_fds import identity, own
+
+
+class Nowhere:
+    """The two ends of one session: what one gives is at its end, and nobody reads what the other takes."""
+
+    def __init__(self) -> None:
+        self._ends = _half(0), _half(1)
+
+    def pipe(self) -> tuple[int, int]:
+        """Return what `os.pipe` would: an end to read and an end to write."""
+        read_end = real.dup(self._ends[0])
+        try:
+            return read_end, real.dup(self._ends[1])
+        except OSError:
+            real.close(read_end)
+            raise
+
+    def instead_of_pipes(self, get_handles: Callable[..., Any]) -> Callable[..., Any]:
+        """Return ``Popen._get_handles`` so that all pipes it makes lead nowhere."""
+        if not isinstance(get_handles, types.FunctionType) or get_handles.__globals__ is not vars(subprocess):
+            return get_handles  # an outer session's: what its pipes lead to is no matter
+        names = {**get_handles.__globals__, "os": types.SimpleNamespace(**{**vars(os), "pipe": self.pipe})}
+        return types.FunctionType(get_handles.__code__, names, get_handles.__name__, get_handles.__defaults__)
+
+    def make_real(self, pipes: Iterable[tuple[int, int]], size: int) -> None:
+        """Put real pipes in the place of those that lead nowhere; what is something else stays.
+
+        Args:
+            pipes: what may be pipes of `pipe`.
+            size: how much a pipe holds, in bytes; not above 0 for what the system gives by itself.
+
+        Raises:
+            OSError: as ``pipe(2)``.
+        """
+        for read_end, write_end in pipes:
+            if identity(read_end) == identity(self._ends[0]):
+                _replace(read_end, write_end)
+                if size > 0:
+                    fcntl.fcntl(write_end, fcntl.F_SETPIPE_SZ, size)
+
+    def close(self) -> None:
+        """Let go of the two ends."""
+        for fd in self._ends:
+            real.close(fd)
+
+
+def _replace(*places: int) -> None:
+    ends = real.pipe()
+    try:
+        for end, place in zip(ends, places, strict=True):
+            real.dup2(end, place, False)
+    finally:
+        for end in ends:
+            real.close(end)
+
+
+def _half(which: int) -> int:
+    ends = real.pipe()
+    try:
+        return own(ends[which])
+    finally:
+        for fd in ends:
+            real.close(fd)
