@@ -6,7 +6,7 @@ import itertools
 import threading
 import weakref
 from collections.abc import Callable
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from testbench.errors import UnsupportedError
 from testbench.protocol import Call, Plain
@@ -17,7 +17,7 @@ FIRST_VIRTUAL_PID: Final = 5_000_000
 
 
 class _Thread(threading.local):
-    """What is known of the running thread: whether it is inside an effect of ours, and how many children it started."""
+    """How deep a thread is inside effects of ours, what stands for it, and how many children it has started."""
 
     depth = 0
 
@@ -32,12 +32,18 @@ class Children:
     Args:
         call: the waist.
         virtual_pids: tell the program pids that repeat from run to run.
+
+    Attributes:
+        thread: what is known of the running thread. While its ``depth`` is above zero, it is inside an effect of ours,
+            and nothing it does is a crossing.
+        attribute: the name under which a Popen keeps its child, None for one that is not on the tape.
+        over: the session has ended.
     """
 
     def __init__(self, call: Call, *, virtual_pids: bool) -> None:
         self._call = call
         self._virtual = itertools.count(FIRST_VIRTUAL_PID) if virtual_pids else None
-        self._thread = _Thread()
+        self.thread = _Thread()
         self._by_pid: dict[int, Name] = {}
         self._by_real_pid: dict[int, Name] = {}
         self._pipes: dict[int, weakref.ref[Any]] = {}
@@ -55,24 +61,19 @@ class Children:
         raises: tuple[type[BaseException], ...] = (),
     ) -> Outcome:
         """Make one crossing; redirects of ours let everything through that the effect does."""
-        return cast(Outcome, self._call(op, request, lambda: self.straight(effect), raises=raises))
+        return self._call(op, request, lambda: self.straight(effect), raises=raises)  # type: ignore[return-value]
 
     def leak(self, op: str, request: Plain, effect: Callable[[], Any]) -> Any:
         """Report a crossing that cannot be recorded, and let it happen (on replay: refuse it)."""
         return self._call.leak(op, request, lambda: self.straight(effect))
 
-    @property
-    def inside(self) -> bool:
-        """Whether the running thread is inside an effect of ours, so that nothing it does is a crossing."""
-        return self._thread.depth > 0
-
     def straight(self, action: Callable[[], Any]) -> Any:
         """Do something of which nothing is a crossing."""
-        self._thread.depth += 1
+        self.thread.depth += 1
         try:
             return action()
         finally:
-            self._thread.depth -= 1
+            self.thread.depth -= 1
 
     # Names.
 
@@ -82,14 +83,14 @@ class Children:
         By its number among the children of the thread, which repeats whatever other threads do meanwhile; a child of
         another thread by its pid.
         """
-        return name.number if name.spawner is self._thread.key else {"pid": name.pid}
+        return name.number if name.spawner is self.thread.key else {"pid": name.pid}
 
     def born(self, name: Name, pid: int, *, taped: bool) -> None:
         """Give a child that has started its number and its pid."""
-        name.pid, name.taped, name.spawner = pid, taped, self._thread.key
+        name.pid, name.taped, name.spawner = pid, taped, self.thread.key
         if taped:
-            self._thread.started += 1
-            name.number = self._thread.started
+            self.thread.started += 1
+            name.number = self.thread.started
         self._by_pid[pid] = name
         if name.real_pid:
             self._by_real_pid[name.real_pid] = name
@@ -119,7 +120,8 @@ class Children:
 
     def of(self, face: Any) -> Child | None:
         """Return the child of a Popen, None if it is none of this session's."""
-        return cast("Child | None", vars(face).get(self.attribute))
+        child: Child | None = vars(face).get(self.attribute)
+        return child
 
     def called(self, name: Name | None) -> Child | None:
         """Return the child of a name, None once its Popen is gone."""
@@ -130,7 +132,8 @@ class Children:
         """Return how requests name the pipe of a child that has this descriptor here; None if there is none."""
         found = self._pipes.get(fd)
         pipe = None if found is None else found()
-        return None if pipe is None else cast(Plain, pipe.named())
+        named: Plain = None if pipe is None else pipe.named()
+        return named
 
     def hand_over(self) -> None:
         """Give children that still live to CPython's own code, because the session is over."""

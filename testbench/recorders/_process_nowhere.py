@@ -1,12 +1,13 @@
 """Pipes that lead nowhere, until there is a child to talk to.
 
-To make a pipe costs more than all else about a child that is only replayed. So every `Popen` is given duplicates of two
+To make a pipe costs more than all else about a child that is only replayed. So every `Popen` is lent duplicates of two
 ends that are there for the whole session, under the descriptors that a pipe would have had; the effect that starts the
 child puts real pipes in their place.
 """
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import subprocess
@@ -23,38 +24,56 @@ class Nowhere:
 
     def __init__(self) -> None:
         self._ends = _half(0), _half(1)
+        self._identity = identity(self._ends[0])
+        self._lent: dict[int, int] = {}
+        self._open = True
 
     def pipe(self) -> tuple[int, int]:
         """Return what `os.pipe` would: an end to read and an end to write."""
+        if not self._open:
+            return real.pipe()
         read_end = real.dup(self._ends[0])
         try:
-            return read_end, real.dup(self._ends[1])
+            write_end = self._lent[read_end] = real.dup(self._ends[1])
         except OSError:
             real.close(read_end)
             raise
+        return read_end, write_end
 
     def instead_of_pipes(self, get_handles: Callable[..., Any]) -> Callable[..., Any]:
         """Return ``Popen._get_handles`` so that all pipes it makes lead nowhere."""
         if not isinstance(get_handles, types.FunctionType) or get_handles.__globals__ is not vars(subprocess):
-            return get_handles  # an outer session's: what its pipes lead to is no matter
+            return get_handles  # an outer session's
         names = {**get_handles.__globals__, "os": types.SimpleNamespace(**{**vars(os), "pipe": self.pipe})}
         return types.FunctionType(get_handles.__code__, names, get_handles.__name__, get_handles.__defaults__)
 
-    def make_real(self, pipes: Iterable[tuple[int, int]], size: int) -> None:
+    def make_real(self, pipes: Iterable[tuple[int, int]], size: int = -1) -> None:
         """Put real pipes in the place of those that lead nowhere; what is something else stays.
 
         Args:
-            pipes: what may be pipes of `pipe`.
-            size: how much a pipe holds, in bytes; not above 0 for what the system gives by itself.
+            pipes: what may have been lent.
+            size: how much a pipe shall hold, in bytes; not above 0 for what the system gives by itself.
 
         Raises:
             OSError: as ``pipe(2)``.
         """
         for read_end, write_end in pipes:
-            if identity(read_end) == identity(self._ends[0]):
+            if identity(read_end) == self._identity:
                 _replace(read_end, write_end)
                 if size > 0:
                     fcntl.fcntl(write_end, fcntl.F_SETPIPE_SZ, size)
+
+    def forget(self, *read_ends: int) -> None:
+        """Be told that it is settled where these lead."""
+        for fd in read_ends:
+            self._lent.pop(fd, None)
+
+    def end(self) -> None:
+        """Lend nothing any more: what another thread is about to start will start without us, with real pipes."""
+        self._open = False
+        for pipe in list(self._lent.items()):
+            with contextlib.suppress(OSError):  # it came to no child, and is closed
+                self.make_real([pipe])
 
     def close(self) -> None:
         """Let go of the two ends."""

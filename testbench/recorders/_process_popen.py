@@ -60,13 +60,14 @@ class PopenMethods:
         for name, redirect in redirects.items():
             stack.callback(redirect.restore)
             redirect.to(self._method(bodies[name], redirect.original))
+        stack.callback(nowhere.end)  # before Popen is restored, which would start children with pipes that lead nowhere
 
     def _method(self, body: Callable[..., Any], original: Callable[..., Any]) -> Callable[..., Any]:
+        thread = self._children.thread
+
         @functools.wraps(original)
         def method(face: Any, *args: Any, **kwargs: Any) -> Any:
-            if self._children.inside:
-                return original(face, *args, **kwargs)
-            return body(face, *args, **kwargs)
+            return original(face, *args, **kwargs) if thread.depth else body(face, *args, **kwargs)
 
         return method
 

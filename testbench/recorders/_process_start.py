@@ -47,11 +47,15 @@ class Starter:
     def execute_child(self, face: Any, args: Any, *rest: Any, **named: Any) -> None:
         """Start the child: op ``spawn``."""
         spawn = Spawn(listed(args), *rest, **named)
-        unseen = "asyncio_child" if _asyncio_asks() else stranger_among(spawn, self._children.pipe_named)
-        if unseen is None:
-            self._spawn(face, spawn)
-        else:
-            self._let_through(unseen, face, spawn)
+        outside, name_pipe = spawn.outside, self._children.pipe_named
+        unseen = "asyncio_child" if _asyncio_asks() else stranger_among(spawn, outside, name_pipe)
+        try:
+            if unseen is None:
+                self._spawn(face, spawn, outside)
+            else:
+                self._let_through(unseen, face, spawn)
+        finally:
+            self._nowhere.forget(spawn.p2cread, spawn.c2pread, spawn.errread)
 
     def _let_through(self, unseen: str, face: Any, spawn: Spawn) -> None:
         """Report a child with which the program will talk unseen; from now on nothing about it is a crossing."""
@@ -65,10 +69,10 @@ class Starter:
         self._children.leak(unseen, request, start)
         self._children.born(Name(real_pid=face.pid), face.pid, taped=False)
 
-    def _spawn(self, face: Any, spawn: Spawn) -> None:
+    def _spawn(self, face: Any, spawn: Spawn, outside: dict[str, int]) -> None:
         children, devnull = self._children, vars(face).get("_devnull", -1)
         request = request_of(spawn, describe(spawn, devnull, children.pipe_named), self._env_names)
-        child = self._new_child(face, outputs_of(spawn, devnull, children.pipe_named))
+        child = self._new_child(face, outputs_of(outside, devnull, children.pipe_named))
         made: list[Outcome] = []
 
         def start() -> Plain:

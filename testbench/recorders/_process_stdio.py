@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from testbench.inplace import real
@@ -35,32 +35,37 @@ def describe(spawn: Spawn, devnull: int, name_pipe: NamePipe) -> dict[str, Plain
     }
 
 
-def stranger_among(spawn: Spawn, name_pipe: NamePipe) -> str | None:
+def stranger_among(spawn: Spawn, outside: Mapping[str, int], name_pipe: NamePipe) -> str | None:
     """Return what to call a child with which the program could talk unseen, None if there is no such way."""
-    for name, fd in spawn.outside.items():
-        if stands_for(fd) > 2 and name_pipe(fd) is None and _talks(fd):
+    for name, fd in outside.items():
+        if fd > 2 and stands_for(fd) > 2 and name_pipe(fd) is None and _talks(fd):
             return f"own_pipe_as_{name}"
-    passed = spawn.pass_fds if isinstance(spawn.pass_fds, (tuple, list, set, frozenset)) else ()
+    passed = spawn.pass_fds
+    if not passed or not isinstance(passed, (tuple, list, set, frozenset)):
+        return None
     return "own_pipe_as_pass_fds" if any(isinstance(fd, int) and _talks(fd) for fd in passed) else None
 
 
-def outputs_of(spawn: Spawn, devnull: int, name_pipe: NamePipe) -> Outputs:
-    """Return the open files that the child shares with the program and that somebody may look at afterwards."""
-    outside = spawn.outside
+def outputs_of(outside: Mapping[str, int], devnull: int, name_pipe: NamePipe) -> Outputs:
+    """Return the open files that the child shares with the program and that somebody may look at afterwards.
+
+    Args:
+        outside: from `Spawn.outside`.
+        devnull: the descriptor that Popen opened for DEVNULL.
+        name_pipe: finds pipes of other children.
+    """
     merged = "stdout" in outside and "stderr" in outside and _one_file(outside["stdout"], outside["stderr"])
-    if merged:
-        del outside["stderr"]
     found: list[Shared] = []
     unseen: list[str] = []
     for name, fd in outside.items():
-        if fd == devnull or name_pipe(fd) is not None:
+        if fd == devnull or name_pipe(fd) is not None or (merged and name == "stderr"):
             continue
         kind = _kind(fd)
-        if kind == "terminal" and name != "stdin":
-            unseen.append(name)
-        elif kind == "file" or (kind == "pipe" and name != "stdin"):
+        if kind == "file" or (kind == "pipe" and name != "stdin"):
             number = stands_for(fd)
             found.append(share(name, fd, standard=number if name != "stdin" and number in (1, 2) else None))
+        elif kind is None and name != "stdin" and os.isatty(fd):
+            unseen.append(name)
     return Outputs(found, merged=merged, unseen=tuple(unseen)) if found or unseen else NO_OUTPUTS
 
 
@@ -83,20 +88,18 @@ def _shape_of_stderr(spawn: Spawn, devnull: int, name_pipe: NamePipe) -> Plain:
 
 
 def _kind(fd: int) -> str | None:
-    """Return ``"file"``, ``"pipe"`` (a socket too), ``"terminal"``, or None for what cannot be looked at afterwards."""
+    """Return ``"file"``, ``"pipe"`` (a socket too), or None for what cannot be looked at afterwards."""
     try:
         mode = real.fstat(fd).st_mode
     except OSError:
         return None  # not open: the child will find that out
     if stat.S_ISREG(mode):
         return "file"
-    if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
-        return "pipe"
-    return "terminal" if os.isatty(fd) else None
+    return "pipe" if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) else None
 
 
 def _talks(fd: int) -> bool:
-    return _kind(fd) in ("pipe", "terminal")
+    return _kind(fd) == "pipe" or os.isatty(fd)
 
 
 def _one_file(left: int, right: int) -> bool:

@@ -12,14 +12,11 @@ from testbench.inplace import Redirect
 from testbench.protocol import Plain
 from testbench.recorders._process_children import Children
 from testbench.recorders._process_outputs import Outputs
-from testbench.recorders._process_spawn import Spawn, as_plain
+from testbench.recorders._process_spawn import as_plain
 from testbench.recorders._process_stdio import outputs_of
 
-_INHERITING: Final = Spawn(
-    *(None, None, None, False, (), None, None, None, 0, False, -1, -1, -1, -1, -1, -1),
-    *(False, None, None, None, -1, False, -1),
-)
-"""A child like the one of ``system(3)``: all three streams are the program's own."""
+_INHERITED: Final = {"stdin": 0, "stdout": 1, "stderr": 2}
+"""The streams of a child of ``system(3)``: all three are the program's own."""
 
 _NO_SHELL: Final = 127 << 8
 """What ``system(3)`` returns when the shell cannot be started: the wait status of exit 127."""
@@ -47,10 +44,10 @@ class System:
 
     def _system(self, command: Any) -> int:
         children = self._children
-        if children.inside:
+        if children.thread.depth:
             return self._original(command)  # type: ignore[no-any-return]  # a builtin's answer
         encoded = os.fsencode(command)  # raises as the builtin does
-        outputs = outputs_of(_INHERITING, -1, children.pipe_named)
+        outputs = outputs_of(_INHERITED, -1, children.pipe_named)
         ran: list[None] = []
 
         def effect() -> Plain:

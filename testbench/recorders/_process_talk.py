@@ -18,7 +18,6 @@ from testbench.errors import UnsupportedError
 from testbench.protocol import Plain
 from testbench.recorders._process_child import Child, Outcome
 from testbench.recorders._process_children import Children
-from testbench.recorders._process_world import STREAMS
 
 RAISES: Final = (OSError, ValueError, OverflowError)
 
@@ -130,11 +129,14 @@ class Talk:
         return self._face._translate_newlines(data, stream.encoding, stream.errors) if self._face.text_mode else data
 
     def _close_except(self, still_open: Any) -> None:
-        for name in STREAMS:
-            stream = getattr(self._face, name)
-            if stream is not None and name not in still_open:
-                with contextlib.suppress(BrokenPipeError):  # as CPython does
-                    stream.close()
+        face = self._face
+        if face.stdin and "stdin" not in still_open:
+            with contextlib.suppress(BrokenPipeError):  # as CPython does
+                face.stdin.close()
+        if face.stdout and "stdout" not in still_open:
+            face.stdout.close()
+        if face.stderr and "stderr" not in still_open:
+            face.stderr.close()
 
     def _expired(self, outcome: Outcome, timeout: Any) -> subprocess.TimeoutExpired:
         if "after_s" in outcome:
