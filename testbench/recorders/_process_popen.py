@@ -1,7 +1,7 @@
 """The methods of ``subprocess.Popen`` that reach the world, redirected on the class itself.
 
 ``Popen`` stays CPython's own: subclasses, ``isinstance`` and earlier imports follow, and with them everything that is
-built on it (``run``, ``check_output``, ``os.popen``, …). ``Popen.__init__`` runs as it is, with real pipes.
+built on it (``run``, ``check_output``, ``os.popen``, …). ``Popen.__init__`` runs as it is.
 """
 
 from __future__ import annotations
