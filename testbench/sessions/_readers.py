@@ -13,6 +13,7 @@ from contextlib import suppress
 from itertools import chain, islice, starmap, tee
 from typing import Any, Final
 
+from testbench.errors import RecordingError
 from testbench.protocol import Effect, Plain
 
 RUN_MAX: Final = 4096
@@ -76,9 +77,18 @@ class Gathering:
         return self._values[:]
 
     def end(self) -> list[Plain]:
-        """Let the reader ask for another run at its next read; return all values of this one."""
+        """Let the reader ask for another run at its next read; return all values of this one.
+
+        Raises:
+            RecordingError: a read raised instead of giving a value: an outer session has diverged.
+        """
+        taken = RUN_MAX - self._slots.__length_hint__()
         self._slots.__setstate__(RUN_MAX)
         self._values.extend(self._kept)
+        if len(self._values) < taken:  # more there may be: a signal handler may read right here
+            raise RecordingError(
+                "a read of a clock raised an error, which no tape can hold as an outcome, and the program swallowed it"
+            )
         return self._values
 
 

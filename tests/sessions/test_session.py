@@ -235,6 +235,21 @@ def test_recording_inside_a_replay_gets_what_the_replay_gives(tmp_path: Path) ->
         assert [ask(1), time.time(), ask(2)] == seen
 
 
+def test_recording_inside_a_replay_that_diverges_is_no_good_tape(tmp_path: Path) -> None:
+    """Although the program swallows it, and although a clock is read where nobody looks at each read."""
+    with testbench.record(tmp_path / "outer.tape"):
+        ask(1)
+    with (
+        pytest.raises(testbench.MismatchError),
+        testbench.replay(tmp_path / "outer.tape"),
+        pytest.raises(testbench.RecordingError),
+        testbench.record(tmp_path / "inner.tape"),
+        contextlib.suppress(BaseException),
+    ):
+        time.time()
+    assert not (tmp_path / "inner.tape").exists()
+
+
 def test_sessions_end_in_reverse_order(tmp_path: Path) -> None:
     """Closing the outer session first is refused, and nothing is lost."""
     outer = testbench.record(tmp_path / "outer.tape").open()
