@@ -69,7 +69,10 @@ def _at_exit() -> None:
     """Give the world back before the interpreter takes itself apart; a session that nobody closed is no good run."""
     while _ACTIVE:
         session = _ACTIVE[-1]
-        sys.stderr.write("testbench: a session was still open when the program ended; close it, or use a with block\n")
+        if sys.stderr is not None:  # it is where descriptor 2 was closed when the interpreter started
+            sys.stderr.write(
+                "testbench: a session was still open when the program ended; close it, or use a with block\n"
+            )
         session.abort(RecordingError("the session was never closed"))
 
 

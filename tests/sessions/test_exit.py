@@ -72,3 +72,19 @@ def test_ending_at_once_ends_the_sessions_too(tmp_path: Path) -> None:
     status, told = run("replay", "more")
     assert status == 71
     assert "exhausted" in told
+
+
+def test_a_session_that_nobody_closed_is_set_aside_without_a_stderr(tmp_path: Path) -> None:
+    """Where nobody can be told, the tape is still not left as if its program went on."""
+    command = [
+        "sh",
+        "-c",
+        'exec "$@" 2>&-',
+        "sh",
+        sys.executable,
+        "-c",
+        PROGRAM.format(end=""),
+        str(tmp_path / "run.tape"),
+    ]
+    assert subprocess.run(command).returncode == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["run.tape.failed"]
