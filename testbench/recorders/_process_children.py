@@ -49,6 +49,7 @@ class Children:
         self._pipes: dict[int, weakref.ref[Any]] = {}
         self.attribute: Final = f"_testbench_{id(self):x}"
         self.over = False
+        self._terminal_reported = False
 
     # Crossings.
 
@@ -66,6 +67,12 @@ class Children:
     def leak(self, op: str, request: Plain, effect: Callable[[], Any]) -> Any:
         """Report a crossing that cannot be recorded, and let it happen (on replay: refuse it)."""
         return self._call.leak(op, request, lambda: self.straight(effect))
+
+    def report_terminal(self, streams: tuple[str, ...]) -> None:
+        """Report, once in a session, that what a real child writes to a terminal is not on the tape."""
+        if streams and not self._terminal_reported:
+            self._terminal_reported = True
+            self.leak("terminal_output", {"streams": list(streams)}, lambda: None)
 
     def straight(self, action: Callable[[], Any]) -> Any:
         """Do something of which nothing is a crossing."""

@@ -98,8 +98,7 @@ class Starter:
 
     def _report_unseen(self, child: Child) -> None:
         """Report what of a real child will not be on the tape."""
-        if child.outputs.unseen:
-            self._children.leak("terminal_output", {"streams": list(child.outputs.unseen)}, lambda: None)
+        self._children.report_terminal(child.outputs.unseen)
         if callable(signal.getsignal(signal.SIGCHLD)):
             self._children.leak("sigchld_handler", {}, lambda: None)
 

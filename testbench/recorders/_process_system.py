@@ -59,8 +59,8 @@ class System:
             outcome = children.cross("system", {"command": as_plain(command)}, effect, raises=(OSError, ValueError))
             if not ran:
                 outputs.give(outcome)
-            elif outputs.unseen:
-                children.leak("terminal_output", {"streams": list(outputs.unseen)}, lambda: None)
+            else:
+                children.report_terminal(outputs.unseen)
         finally:
             outputs.close()
         return outcome["status"]  # type: ignore[no-any-return]  # an effect's own answer

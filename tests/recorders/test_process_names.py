@@ -9,6 +9,8 @@ from pathlib import Path
 from subprocess import PIPE, Popen, check_output
 from typing import Any
 
+import pytest
+
 import testbench
 from testbench.recorders._process_children import FIRST_VIRTUAL_PID
 
@@ -155,7 +157,7 @@ def test_replay_can_be_recorded_again(ways: Any, tmp_path: Path) -> None:
         check_output(["cat"], input=b"x" * 10_000)
         return os.system("exit 3")
 
-    with testbench.record(tmp_path / "a.tape"):
+    with testbench.record(tmp_path / "a.tape", leaks="ignore"):
         program()
     with testbench.replay(tmp_path / "a.tape", rerecord=tmp_path / "b.tape"):
         program()
@@ -175,9 +177,12 @@ def _talks(place: Path) -> Any:
 def test_sessions_nest(ways: Any, tmp_path: Path) -> None:
     """A recording inside a recording, or inside a replay, sees and writes the same as the outer one."""
     stock = _talks(tmp_path)
-    with testbench.record(tmp_path / "outer.tape"), testbench.record(tmp_path / "inner.tape"):
+    with (
+        testbench.record(tmp_path / "outer.tape", leaks="ignore"),
+        testbench.record(tmp_path / "inner.tape", leaks="ignore"),
+    ):
         assert _talks(tmp_path) == stock
-    with testbench.replay(tmp_path / "outer.tape"), testbench.record(tmp_path / "again.tape"):
+    with testbench.replay(tmp_path / "outer.tape"), testbench.record(tmp_path / "again.tape", leaks="ignore"):
         assert _talks(tmp_path) == stock
     with testbench.replay(tmp_path / "again.tape"):
         assert _talks(tmp_path) == stock
@@ -186,14 +191,18 @@ def test_sessions_nest(ways: Any, tmp_path: Path) -> None:
     assert outer == inner == again
 
 
+@pytest.mark.usefixtures("capfd")  # on a terminal there would be nothing to capture
 def test_system_nests(tmp_path: Path) -> None:
     """``os.system`` in nested recordings has its status and output in both, though the outer one sees a child."""
-    with testbench.record(tmp_path / "outer.tape"), testbench.record(tmp_path / "inner.tape"):
+    with (
+        testbench.record(tmp_path / "outer.tape", leaks="ignore"),
+        testbench.record(tmp_path / "inner.tape", leaks="ignore"),
+    ):
         assert os.system("echo x; kill -3 $$") & 0x7F == 3
     inner = [e for e in testbench.open_tape(tmp_path / "inner.tape") if e.kind == "process"]
     outer = [e for e in testbench.open_tape(tmp_path / "outer.tape") if e.kind == "process"]
     assert inner[0].outcome.value["stdout"] == outer[1].outcome.value["stdout"] == b"x\n"
-    with testbench.replay(tmp_path / "outer.tape"), testbench.record(tmp_path / "again.tape"):
+    with testbench.replay(tmp_path / "outer.tape"), testbench.record(tmp_path / "again.tape", leaks="ignore"):
         assert os.system("echo x; kill -3 $$") & 0x7F == 3
     assert [e.outcome for e in testbench.open_tape(tmp_path / "again.tape") if e.kind == "process"] == [
         inner[0].outcome

@@ -110,7 +110,7 @@ def test_unrecorded_way_is_reported_and_refused(op: str, program: Any, tmp_path:
         for child in STARTED:
             child.returncode = 0  # nobody could wait for it any more
         STARTED.clear()
-    leak = session.leaks[0]
+    leak = session.leaks[-1]
     assert leak.name == f"process.{op}"
     assert leak.where.startswith(__file__)
     assert leak.where.endswith(program.__name__)

@@ -191,13 +191,13 @@ def test_buffer_sizes_are_kept(size: int, tmp_path: Path) -> None:
     with Popen(["true"], stdout=PIPE, bufsize=size) as child:
         stock = sys.getsizeof(child.stdout)
         kind = type(child.stdout)
-    with testbench.record(tmp_path / "t.tape"), Popen(["true"], stdout=PIPE, bufsize=size) as child:
+    with testbench.record(tmp_path / "t.tape", leaks="ignore"), Popen(["true"], stdout=PIPE, bufsize=size) as child:
         assert (sys.getsizeof(child.stdout), type(child.stdout)) == (stock, kind)
 
 
 def test_fileno_is_refused(tmp_path: Path) -> None:
     """The descriptor of a recorded child's pipe is refused, saying what to use instead; the tape stays good."""
-    with testbench.record(tmp_path / "t.tape"), Popen(["cat"], stdin=PIPE, stdout=PIPE) as child:
+    with testbench.record(tmp_path / "t.tape", leaks="ignore"), Popen(["cat"], stdin=PIPE, stdout=PIPE) as child:
         with pytest.raises(UnsupportedError, match="communicate"):
             child.stdout.fileno()
         with pytest.raises(UnsupportedError, match="stdin of a recorded child"):
@@ -207,7 +207,7 @@ def test_fileno_is_refused(tmp_path: Path) -> None:
 
 def test_pipes_outlive_the_session(tmp_path: Path) -> None:
     """A child that is still there when its recording ends goes on as an ordinary one."""
-    with testbench.record(tmp_path / "t.tape"):
+    with testbench.record(tmp_path / "t.tape", leaks="ignore"):
         child = Popen(["cat"], stdin=PIPE, stdout=PIPE, stderr=PIPE)
         child.stdin.write(b"in the session, ")
         child.stdin.flush()
@@ -221,7 +221,7 @@ def test_pipes_outlive_the_session(tmp_path: Path) -> None:
 
 def test_pipe_dies_with_a_warning(tmp_path: Path) -> None:
     """A pipe that nobody closes is warned of as CPython does, and is closed."""
-    with testbench.record(tmp_path / "t.tape"):
+    with testbench.record(tmp_path / "t.tape", leaks="ignore"):
         child = Popen(["true"], stdout=PIPE)
         child.wait()
         name = child.stdout.name
@@ -263,7 +263,7 @@ def test_writes_refuse_what_files_refuse(ways: Any) -> None:
 
 def test_strange_stream_is_refused(tmp_path: Path) -> None:
     """A stream that the program has put where the child has no pipe cannot be read by a recorded communicate."""
-    with testbench.record(tmp_path / "t.tape"), open(os.devnull, "rb") as null:
+    with testbench.record(tmp_path / "t.tape", leaks="ignore"), open(os.devnull, "rb") as null:
         child = Popen(["true"], stdin=PIPE)
         child.stdout = null
         with pytest.raises(UnsupportedError, match="stdout=PIPE"):
@@ -280,5 +280,8 @@ def test_subprocess_module_is_looked_up_late(tmp_path: Path, monkeypatch: pytest
 
     monkeypatch.setattr(subprocess, "_fork_exec", refuse)
     monkeypatch.setattr(subprocess, "_USE_POSIX_SPAWN", False)
-    with testbench.record(tmp_path / "t.tape"), pytest.raises(RuntimeError, match="changed by the program"):
+    with (
+        testbench.record(tmp_path / "t.tape", leaks="ignore"),
+        pytest.raises(RuntimeError, match="changed by the program"),
+    ):
         subprocess.run(["true"])
