@@ -58,3 +58,22 @@ waitpid: Final = _real(_os.waitpid)
 write: Final = _real(_os.write)
 
 flock: Final = _real(_fcntl.flock)
+
+_APART: Final = 600
+"""Descriptors of ours begin here: those of the program get the numbers that they would get without us."""
+
+
+def apart(fd: int) -> int:
+    """Return a duplicate of a descriptor, out of the way of the program's; children do not inherit it."""
+    try:
+        return _fcntl.fcntl(fd, _fcntl.F_DUPFD_CLOEXEC, _APART)
+    except OSError:
+        return _fcntl.fcntl(fd, _fcntl.F_DUPFD_CLOEXEC, 3)  # the process may not have so many
+
+
+def aside(fd: int) -> int:
+    """Move a descriptor out of the way of the program's; locks on the open file stay."""
+    try:
+        return apart(fd)
+    finally:
+        close(fd)

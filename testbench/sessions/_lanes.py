@@ -96,10 +96,13 @@ class Lanes:
             self._redirects.pop().restore()
 
     def _starter(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        def start(function: Callable[..., Any], *rest: Any, **options: Any) -> Any:
+        def start(function: Any, *rest: Any, **options: Any) -> Any:
             parent = self.current()
-            if parent.depth or not callable(function):
+            if not callable(function):
                 return original(function, *rest, **options)
+            if parent.depth:
+                # It belongs to the crossing that started it: a replay does not run that, and will not have the thread.
+                return original(self._inside(Lane(-1, "guest", depth=1), function), *rest, **options)
             if self.single:
                 self._go_parallel(parent)
             name = parent.next_child()

@@ -35,9 +35,9 @@ class Leaks:
     def __init__(self) -> None:
         self._seen: dict[tuple[str, str], Leak] = {}
 
-    def note(self, name: str, request: Plain) -> None:
-        """Remember a leak made by the code that is running now."""
-        where = user_line()
+    def note(self, name: str, request: Plain, where: str | None = None) -> None:
+        """Remember a leak; made by the code that is running now, unless ``where`` says something else."""
+        where = where or user_line()
         self._seen.setdefault((name, where), Leak(name, request, where))
 
     def __iter__(self) -> Iterator[Leak]:

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import atexit
-import operator
 import os
-import sys
-import threading
-import traceback
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Any
 
@@ -18,81 +13,14 @@ import attrs
 
 from testbench.errors import DivergenceError, LeftoverError, RecordingError, TestbenchError, UsageError
 from testbench.inplace import Redirect
-from testbench.inplace.real import exit_at_once
 from testbench.protocol import Recorder
+from testbench.sessions._active import ACTIVE, alone, end_at_once
 from testbench.sessions._collector import collector_callbacks_rest
 from testbench.sessions._flusher import Flusher
 from testbench.sessions._leaks import Leak
 from testbench.sessions._recording import Recording
 from testbench.sessions._replaying import Replaying
-
-_ACTIVE: list[Session] = []
-"""The open sessions of this process, innermost last."""
-
-_door = threading.RLock()
-
-
-@contextmanager
-def _alone() -> Iterator[None]:
-    """Let one session come or go at a time, in all threads: redirects that interleave cannot be taken away again.
-
-    Raises:
-        UsageError: this thread is in the middle of it (a signal handler or finaliser opens or closes a session).
-    """
-    if _door._is_owned():  # type: ignore[attr-defined]  # public in all but name: threading.Condition lives on it
-        raise UsageError("a session cannot be opened or closed while the same thread opens or closes one")
-    with _door:
-        yield
-
-
-def _before_fork() -> None:
-    """Let a process with an open session fork as the single thread that it is to its owner."""
-    _door.acquire()
-    for session in _ACTIVE:
-        session._pause()
-
-
-def _in_forked_parent() -> None:
-    for session in _ACTIVE:
-        session._resume()
-    _door.release()
-
-
-def _in_forked_child() -> None:
-    """Give the child of a fork the real world back; its crossings are not the parent's."""
-    while _ACTIVE:
-        _ACTIVE[-1]._forked()
-    _door.release()
-
-
-def _at_exit() -> None:
-    """Give the world back before the interpreter takes itself apart; a session that nobody closed is no good run."""
-    while _ACTIVE:
-        session = _ACTIVE[-1]
-        if sys.stderr is not None:  # it is where descriptor 2 was closed when the interpreter started
-            sys.stderr.write(
-                "testbench: a session was still open when the program ended; close it, or use a with block\n"
-            )
-        session.abort(RecordingError("the session was never closed"))
-
-
-def _end_at_once(status: int) -> None:
-    """Stand for ``os._exit`` while a session is open: nobody else would ever tell how the session went.
-
-    A session that ends badly has the last word on the exit status, as on the command line (70 and more).
-    """
-    status = operator.index(status)
-    for session in reversed(_ACTIVE[:]):
-        try:
-            session.close()
-        except TestbenchError as failure:
-            traceback.print_exception(failure)
-            status = os.EX_SOFTWARE + failure.exit_status
-    exit_at_once(status)
-
-
-atexit.register(_at_exit)
-os.register_at_fork(before=_before_fork, after_in_parent=_in_forked_parent, after_in_child=_in_forked_child)
+from testbench.sessions._signals import signals_are_noted
 
 
 def _nothing() -> None:
@@ -100,7 +28,7 @@ def _nothing() -> None:
 
 
 class LeakWarning(UserWarning):
-    """The recorded program crossed boundaries that are not on its tape; replaying it would be refused there."""
+    """The program crossed boundaries that are not on its tape; a replay refuses that, or goes on without it."""
 
 
 @attrs.frozen(kw_only=True)
@@ -177,7 +105,7 @@ class Session:
         self._run = self._begin()
         self._state = "open"
         try:
-            with _alone():
+            with alone():
                 self._install()
         except BaseException:
             self._state = "closed"
@@ -243,15 +171,16 @@ class Session:
             stack.callback(mode.lanes.restore)
             at_once = Redirect(os._exit)
             stack.callback(at_once.restore)
-            at_once.to(_end_at_once)
+            at_once.to(end_at_once)
             for recorder in self._run.recorders:
                 stack.enter_context(recorder.install(mode.call_for(recorder.kind)))
             if isinstance(mode, Recording):
+                stack.enter_context(signals_are_noted(mode.leaks))
                 self._flusher = Flusher(mode.flush, mode.lanes.ignore)
-                self._resume()
-                stack.callback(self._pause)
-            _ACTIVE.append(self)
-            stack.callback(_ACTIVE.remove, self)
+                self.resume()
+                stack.callback(self.pause)
+            ACTIVE.append(self)
+            stack.callback(ACTIVE.remove, self)
             self._stack = stack.pop_all()
 
     def _leave(self) -> bool:
@@ -262,8 +191,8 @@ class Session:
             if self._mode is not None:
                 self._mode.settle()
         finally:
-            with _alone():
-                if self in _ACTIVE and _ACTIVE[-1] is not self:
+            with alone():
+                if self in ACTIVE and ACTIVE[-1] is not self:
                     raise UsageError("sessions end in the reverse order in which they began; close the inner one first")
                 self._state = "closed"
                 self._stack.close()
@@ -281,20 +210,22 @@ class Session:
         if not leaks or self._leaks == "ignore":
             return
         listed = "\n".join(f"  {leak}" for leak in leaks)
-        text = f"{len(leaks)} kind(s) of crossing are not on the tape; a replay refuses them:\n{listed}"
+        text = f"not on the tape, so that a replay refuses it or goes on without it:\n{listed}"
         if self._leaks == "fail":
             raise RecordingError(text)
         warnings.warn(text, LeakWarning, stacklevel=4)
 
-    def _pause(self) -> None:
+    def pause(self) -> None:
+        """Be about to fork; see `testbench.sessions._active`."""
         if self._flusher is not None:
             self._flusher.stop()
 
-    def _resume(self) -> None:
+    def resume(self) -> None:
+        """Have forked, and be the parent."""
         if self._flusher is not None:
             self._flusher.start()
 
-    def _forked(self) -> None:
+    def forked(self) -> None:
         """Be in the child of a fork: what happens here is not this session's."""
         assert self._mode is not None
         self._mode.abandon()

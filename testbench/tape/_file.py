@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Self
 
 from testbench.errors import TapeBusyError, TapeWriteError, TestbenchError
-from testbench.inplace.real import close, flock, fstat, fsync, open, rename, stat, unlink
+from testbench.inplace.real import aside, close, flock, fstat, fsync, open, rename, stat, unlink
 from testbench.tape._sink import forked
 
 _FLAGS = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
@@ -96,7 +96,7 @@ def _create(path: Path) -> int:
     partial = _beside(path, ".partial")
     while True:
         try:
-            fd = open(partial, _FLAGS | os.O_CREAT | os.O_EXCL, 0o644)
+            fd = aside(open(partial, _FLAGS | os.O_CREAT | os.O_EXCL, 0o644))
         except FileExistsError:
             _take_aside(path, partial)
             continue

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from testbench.errors import NotATapeError, TapeDamagedError, TapeError, TapeNotFoundError
-from testbench.inplace.real import close, fstat, open, pread
+from testbench.inplace.real import aside, close, fstat, open, pread
 
 
 class Source:
@@ -33,7 +33,7 @@ class Source:
         """
         path = Path(path)
         try:
-            fd = open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)  # a pipe must not make us wait
+            fd = aside(open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK))  # a pipe must not make us wait
         except (FileNotFoundError, NotADirectoryError):
             raise TapeNotFoundError(_missing(path)) from None
         except (OSError, ValueError) as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import signal
 import threading
 import time
 from pathlib import Path
@@ -24,6 +25,15 @@ LOG: list[str] = []
 def ask(question: Any) -> Any:
     """Give back what was asked."""
     LOG.append(f"ask {question}")
+    return question
+
+
+@boundary
+def ask_in_thread(question: Any) -> Any:
+    """Ask in a thread of its own, and read a clock there."""
+    thread = threading.Thread(target=lambda: (ask(question), time.time()))
+    thread.start()
+    thread.join()
     return question
 
 
@@ -550,3 +560,36 @@ def test_names_of_lanes_stay_short_over_many_generations(tape: Path) -> None:
     assert len(set(names)) == 61
     assert names[:3] == ("main", "main.1", "main.1.1")
     assert max(map(len, names)) < 50
+
+
+def test_a_thread_that_a_marked_call_starts_belongs_to_that_call(tape: Path) -> None:
+    """A replay does not run the call, so nothing that its threads do may be on the tape."""
+    with testbench.record(tape):
+        recorded = ask_in_thread("x"), time.time()
+    with testbench.replay(tape):
+        assert (ask_in_thread("x"), time.time()) == recorded
+    assert [event.kind for event in events(tape)] == ["call", "clock"]
+
+
+def test_a_signal_that_a_handler_saw_is_listed(tape: Path) -> None:
+    """Handlers run at moments that a replay cannot repeat; the program is told which signals it had."""
+    seen: list[int] = []
+    before = signal.signal(signal.SIGUSR1, lambda number, _: seen.append(number))
+    try:
+        with pytest.warns(testbench.LeakWarning, match=r"signal\.SIGUSR1"), testbench.record(tape):
+            os.kill(os.getpid(), signal.SIGUSR1)
+        with testbench.record(tape, leaks="fail"):
+            time.time()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert seen == [signal.SIGUSR1]
+    assert signal.set_wakeup_fd(-1) == -1
+
+
+def test_the_program_gets_the_descriptors_it_would_get_without_us(tape: Path) -> None:
+    """Numbers of files are the program's to see; ours are out of their way."""
+    with open(os.devnull) as file:
+        expected = file.fileno()
+    for opened in (testbench.record(tape), testbench.replay(tape)):
+        with opened, open(os.devnull) as file:
+            assert file.fileno() == expected
