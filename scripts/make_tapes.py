@@ -7,6 +7,7 @@ fault each, made by the functions below.
 from __future__ import annotations
 
 import datetime
+import hashlib
 import os
 import subprocess
 import sys
@@ -137,12 +138,29 @@ def without_blob(tape: bytes) -> bytes:
     head = at + 5 + 1 + 34  # tag, array head, digest with its head
     size = int.from_bytes(tape[head + 1 : head + 3], "big")
     assert tape[head] == 0x59, "the first blob is between 256 and 65535 bytes long"
-    return tape[:at] + tape[head + 3 + size : tape.index(b"\xdaTapI")]
+    return tape[:at] + unfinished(tape)[head + 3 + size :]
 
 
 def first_event(tape: bytes) -> int:
     """Return where the first event of the first kind begins."""
-    return tape.index(b"\x84\x01", header_of(tape))
+    return tape.index(b"\x84\x01", first_kind(tape) + 6)  # a kind-def begins like an event, behind its tag
+
+
+def first_kind(tape: bytes) -> int:
+    """Return where the first kind-def begins."""
+    return tape.index(b"\xdaTapK\x84\x01")
+
+
+def unfinished(tape: bytes) -> bytes:
+    """Cut off what a killed recording never wrote."""
+    return tape[: tape.index(b"\xdaTapI")]
+
+
+def other_digest(tape: bytes) -> bytes:
+    """Name a digest function that nobody knows, in a header that proves itself."""
+    end = header_of(tape)
+    start = tape[: end - 32].replace(b"sha-256", b"sha-257")
+    return start + hashlib.sha256(start).digest() + tape[end:]
 
 
 def wrong_digest(tape: bytes) -> bytes:
@@ -159,6 +177,8 @@ BROKEN: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
     "bit-flip-in-event.tape": ("call/values.tape", lambda tape: flip(first_event(tape) + 8)(tape)),
     "bit-flip-in-digest-name.tape": ("call/values.tape", lambda tape: flip(tape.index(b"sha-256") + 5)(tape)),
     "bit-flip-in-header.tape": ("call/values.tape", flip(20)),
+    "bit-flip-in-kind.tape": ("call/values.tape", lambda tape: flip(first_kind(tape) + 10)(unfinished(tape))),
+    "bit-flip-in-meta.tape": ("call/values.tape", lambda tape: flip(tape.index(b"recorders") + 2)(unfinished(tape))),
     "bit-flip-in-index.tape": ("call/values.tape", lambda tape: flip(tape.index(b"\xdaTapI") + 12)(tape)),
     "blob-missing.tape": ("call/values.tape", without_blob),
     "blob-wrong-digest.tape": ("call/values.tape", wrong_digest),
@@ -170,8 +190,9 @@ BROKEN: dict[str, tuple[str, Callable[[bytes], bytes]]] = {
     "hostile-nesting.tape": ("empty/nothing.tape", with_event(b"\x81" * 100_000 + b"\x00")),
     "newer-version.tape": ("empty/nothing.tape", lambda tape: tape[:9] + b"\x02" + tape[10:]),
     "not-a-tape.tape": ("empty/nothing.tape", lambda tape: b"Output demo.gif\nType 'this is another kind of tape'\n"),
+    "other-digest-function.tape": ("call/values.tape", other_digest),
     "trailing-bytes.tape": ("call/values.tape", lambda tape: tape + b"\x00"),
-    "unfinished.tape": ("call/values.tape", lambda tape: tape[: tape.index(b"\xdaTapI")]),
+    "unfinished.tape": ("call/values.tape", unfinished),
 }
 
 

@@ -13,13 +13,11 @@ from attrs import evolve
 
 from testbench.errors import TapeDamagedError, TapeError
 from testbench.tape._audit import audit
-from testbench.tape._codec import Tag, encode
 from testbench.tape._event import Finding
-from testbench.tape._items import TAG_SELF_DESCRIBED, TAG_TAPE, VERSION
 from testbench.tape._locate import locate
 from testbench.tape._reader import Reader
 from testbench.tape._source import Source
-from testbench.tape._structure import Header, row_wire
+from testbench.tape._structure import Header, make_header
 from testbench.tape._walk import Walk, walk
 
 
@@ -73,8 +71,8 @@ def _unknown(source: Source, seen: Walk) -> Iterator[Finding]:
 
 def _header(source: Source, header: Header, reader: Reader) -> Iterator[Finding]:
     """Encode the header again, and read what the recording says about itself."""
-    wire = [VERSION, header.digest_name, [row_wire(row) for row in header.rows], header.meta]
-    if header.size and encode(Tag(TAG_SELF_DESCRIBED, Tag(TAG_TAPE, wire))) != source.read(0, header.size):
+    expected = make_header(header.rows, header.meta, header.digest_name)
+    if header.size and expected != source.read(0, header.size):
         yield Finding("form", f"{source.path}, byte 0: the header is not in the one form that its value has.", 0)
     try:
         reader.meta  # noqa: B018  # it is lifted when it is asked for

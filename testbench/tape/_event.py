@@ -100,7 +100,7 @@ class Finding:
     """One result of looking a tape over.
 
     Attributes:
-        code: a stable word, ``"seal-digest"``.
+        code: a stable word, ``"segment-digest"``.
         message: what was expected, what came, and what to do.
         offset: byte of the file at which it was found; None where no single place is to blame.
         severity: how bad it is.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from array import array
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any, Final
 
@@ -32,6 +32,9 @@ _CODES: Final = {TAG_U64: "Q", TAG_U32: "I"}
 class Index:
     """All that is known about a tape without its events; 24 bytes per segment and 48 per blob.
 
+    Args:
+        rows: the kinds that the header names.
+
     Attributes:
         counts: events per kind number.
         rows: every kind, the header's first, in order of first use.
@@ -41,9 +44,9 @@ class Index:
         events_digest, tape_digest: as `finish` computed them; empty before.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, rows: Iterable[KindRow] = ()) -> None:
         self.counts: dict[int, int] = {}
-        self.rows: list[KindRow] = []
+        self.rows = list(rows)
         self.offsets, self.events, self.sizes, self.bitmaps = array("Q"), array("I"), array("I"), array("Q")
         self.blob_digests, self.blob_offsets, self.blob_sizes = bytearray(), array("Q"), array("Q")
         self.events_digest, self.tape_digest = b"", b""
@@ -54,10 +57,10 @@ class Index:
         """How many events the sealed segments hold."""
         return sum(self.counts.values())
 
-    def add_kind(self, row: KindRow) -> None:
-        """Take a kind into the table; the order of kinds and segments is part of the events digest."""
+    def add_kind(self, row: KindRow, digest: bytes) -> None:
+        """Take in a kind-def; the order of kinds and segments is part of the events digest."""
         self.rows.append(row)
-        self._chain.update(sha256(encode(row_wire(row))))
+        self._chain.update(digest)
 
     def add_segment(self, offset: int, size: int, digest: bytes, counts: Mapping[int, int]) -> None:
         """Take in a sealed segment; ``counts`` are its events per kind."""

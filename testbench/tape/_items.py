@@ -22,8 +22,8 @@ VERSION: Final = 1
 
 # Top-level items.
 TAG_SELF_DESCRIBED: Final = 55799  # RFC 8949 section 3.4.6; `file` names such a file a CBOR container
-TAG_TAPE: Final = _tag(b"Tape")  # header   [version, digest name, [* kind-row], meta]
-TAG_KIND: Final = _tag(b"TapK")  # kind-def [number, name, [* field name]]
+TAG_TAPE: Final = _tag(b"Tape")  # header   [version, digest name, [* kind-row], meta, digest]
+TAG_KIND: Final = _tag(b"TapK")  # kind-def [number, name, [* field name], digest]
 TAG_BLOB: Final = _tag(b"TapB")  # blob     [digest, bytes]
 TAG_SEAL: Final = _tag(b"TapS")  # seal     [events, their bytes, digest, [kind, count, ...]]
 TAG_INDEX: Final = _tag(b"TapI")  # index    twelve fields, see `_index`

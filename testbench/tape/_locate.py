@@ -70,7 +70,7 @@ def locate(source: Source, *, salvage: bool) -> Located:
 
 def _salvage(source: Source, error: NotATapeError | TapeDamagedError, wanted: bool) -> Located:
     seen = walk(source, None, _NO_HEADER.rows) if wanted else None
-    if seen is None or not (seen.index.offsets or seen.index.blob_offsets):
+    if seen is None or not (seen.index.offsets or seen.index.blob_offsets or seen.index.rows[1:]):
         raise error
     findings = [Finding("header", str(error), 0), *seen.findings]
     return Located(header=_NO_HEADER, index=seen.index, complete=False, tail=seen.tail, findings=findings)

@@ -1,6 +1,6 @@
 """Look at any place of a file for an item of a tape, and find the next one that proves itself.
 
-A segment is proved by the digest in the seal behind it, a blob by its own. The rest is proved by its form alone.
+A segment is proved by the digest in the seal behind it, a blob and a kind-def by their own; index and end by form.
 """
 
 from __future__ import annotations
@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Container
 from typing import Final
 
-from testbench.tape._codec import CutOffError, MalformedError, encode, iterate
+from testbench.tape._codec import CutOffError, MalformedError, encode
 from testbench.tape._event import KindRow
-from testbench.tape._items import MAX_INDEX_SIZE, MAX_KIND_SIZE, MAX_SEAL_SIZE
+from testbench.tape._items import DIGEST_SIZE, MAX_INDEX_SIZE, MAX_KIND_SIZE, MAX_SEAL_SIZE
 from testbench.tape._source import Source
 from testbench.tape._structure import (
     BLOB_HEAD,
@@ -25,9 +25,9 @@ from testbench.tape._structure import (
     TAPE_HEAD,
     Seal,
     flatten,
-    make_kind,
-    parse_row,
+    is_proved,
     read_blob_head,
+    read_kind,
     read_seal,
 )
 from testbench.tape._window import Window
@@ -78,16 +78,16 @@ class Probe:
         counts = encode(flatten(seal.counts))
         return not self.verifies or self.window.sha256(at, seal.size, counts) == seal.digest
 
-    def row(self, at: int) -> tuple[KindRow, int]:
-        """Read the kind-def at ``at`` and where it ends; MalformedError if there is none."""
-        data = self.window.take(at + len(KIND_HEAD), MAX_KIND_SIZE)
-        wire, size = next(iterate(data), (None, 0))
-        if wire is None and at + len(KIND_HEAD) + len(data) == self.window.size:
-            raise CutOffError("a kind-def is cut off")
-        row = parse_row(wire)
-        if make_kind(row) != KIND_HEAD + data[:size]:
-            raise MalformedError("a kind-def in another form than a writer gives it")
-        return row, at + len(KIND_HEAD) + size
+    def kind(self, at: int) -> tuple[KindRow, bytes, int]:
+        """Read the kind-def at ``at``: its row, its digest, empty if that is not right, and where it ends.
+
+        Raises:
+            MalformedError: there is none.
+        """
+        data = self.window.take(at, MAX_KIND_SIZE)
+        row, size = read_kind(data)
+        proved = not self.verifies or is_proved(data[:size])
+        return row, data[size - DIGEST_SIZE : size] if proved else b"", at + size
 
     def blob_head(self, at: int) -> tuple[bytes, int, int]:
         """Read the blob at ``at``: digest, size of its content, and where that starts."""
@@ -143,7 +143,8 @@ class Probe:
         return place if self.spend(size) and self.window.sha256(start, size) == digest else -1
 
     def _prove_kind(self, place: int, known: Container[int]) -> int:
-        return -1 if self.row(place)[0].number in known else place
+        row, digest, _ = self.kind(place)
+        return place if digest and row.number not in known else -1
 
     def _prove_index(self, place: int, _: Container[int]) -> int:
         return place if self.window.item_end(place) - place <= MAX_INDEX_SIZE else -1

@@ -13,19 +13,26 @@ from typing import Final
 
 from attrs import frozen
 
-from testbench.errors import BlobDamagedError, BlobMissingError, TapeDamagedError, TapeError, UsageError
+from testbench.errors import (
+    BlobDamagedError,
+    BlobMissingError,
+    TapeDamagedError,
+    TapeError,
+    TapeVersionError,
+    UsageError,
+)
 from testbench.protocol import Plain
 from testbench.tape._check import check
 from testbench.tape._event import Finding, KindRow, Outcome
 from testbench.tape._file import TapeFile
-from testbench.tape._items import LANE_START
+from testbench.tape._items import DIGEST_NAME, LANE_START
 from testbench.tape._raw import RawEvent
 from testbench.tape._reader import Reader
 from testbench.tape._wire import Wire
 from testbench.tape._writer import Writer
 
-_HARMLESS: Final = frozenset({"incomplete", "index", "end", "trailing", "not-verified"})
-"""Codes of findings that cost no event: what they are about is written anew."""
+_HARMLESS: Final = frozenset({"incomplete", "index", "end", "trailing", "kind-digest", "kind"})
+"""Codes of findings that cost nothing themselves: it is written anew, or every event that it costs is counted."""
 
 
 @frozen
@@ -35,7 +42,8 @@ class RecoverReport:
     Attributes:
         path: the new tape.
         events: how many events it holds.
-        lost: how many are lost; at least 1 where bytes are damaged and nobody can tell how many events they were.
+        lost: how many are lost; at least 1 where bytes are damaged and nobody can tell how many events they were, or
+            where the header or what it says about the recording is lost.
         findings: what was wrong with the old tape.
     """
 
@@ -59,7 +67,8 @@ def recover(
         overwrite: replace a file that is at ``out`` already.
 
     Raises:
-        TapeNotFoundError, NotATapeError, TapeVersionError: there is nothing to recover.
+        TapeNotFoundError, NotATapeError: there is nothing to recover.
+        TapeVersionError: a newer format wrote it, or its digest function is not known, so that nothing can be proved.
         TapeDamagedError: nothing on the tape proves itself.
         UsageError: there is a file at ``out``, and ``overwrite`` is not given.
         TapeBusyError: a recording is writing to ``out`` right now.
@@ -72,6 +81,7 @@ def recover(
             f"`testbench recover {path} -o OTHER.tape`, or remove it first."
         )
     with Reader.open(path, salvage=True) as reader:
+        _provable(reader)
         file = TapeFile.create(target)
         try:
             copy = _Copy(reader, file)
@@ -89,6 +99,15 @@ def _default(path: Path) -> Path:
     for suffix in (".partial", ".failed", ".tape"):
         name = name.removesuffix(suffix)
     return path.with_name(f"{name}.recovered.tape")
+
+
+def _provable(reader: Reader) -> None:
+    if reader.digest_name != DIGEST_NAME:
+        raise TapeVersionError(
+            f"{reader.path} names the digest function {reader.digest_name!r}, which is not known here: expected "
+            f"{DIGEST_NAME!r}. Only what proves itself can be recovered. Upgrade with "
+            "`pip install --upgrade testbench`."
+        )
 
 
 def _prove(file: TapeFile) -> None:
@@ -110,6 +129,7 @@ class _Copy:
         self._reader = reader
         self._writer = Writer(file.fd, self._meta())
         self._lanes = {0}
+        self._nameless: set[int] = set()  # kinds whose row is lost, as far as events of them were met
         self._waited_ns = 0  # what lost events leave to the next one, so that times stay right
 
     def run(self) -> None:
@@ -128,6 +148,8 @@ class _Copy:
         return max(known, int(any(finding.code not in _HARMLESS for finding in self.findings)))
 
     def _meta(self) -> dict[str, Plain]:
+        if any(finding.code == "header" for finding in self.findings):
+            self._note("meta", "what the recording said about itself is lost with its header")
         try:
             return self._reader.meta
         except TapeError as error:
@@ -136,6 +158,9 @@ class _Copy:
 
     def _event(self, event: RawEvent) -> None:
         number, dt, lane, body = event
+        if number not in self._reader.kinds:
+            self._lose(number, dt)
+            return
         row = self._reader.kinds[number]
         if number == LANE_START[0]:
             self._append(number, dt, lane, list(body))
@@ -162,6 +187,13 @@ class _Copy:
         self._writer.event([number, dt + self._waited_ns, lane, body])
         self._waited_ns = 0
         self.events += 1
+
+    def _lose(self, number: int, dt: int) -> None:
+        """Leave out an event whose kind has no row; said once per kind, of which there may be a million events."""
+        self._waited_ns += dt
+        if number not in self._nameless:
+            self._nameless.add(number)
+            self._note("kind", f"every event of kind {number} is lost, because the row that names it is")
 
     def _start_lost(self, lane: int) -> None:
         name = f"lost#{lane}"

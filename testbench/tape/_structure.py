@@ -19,7 +19,6 @@ from testbench.tape._codec import (
     TAG,
     MalformedError,
     Tag,
-    decode,
     decode_first,
     encode,
     head,
@@ -58,6 +57,7 @@ _END: Final = struct.Struct(f"<QQ{DIGEST_SIZE}s")
 END_HEAD: Final = head(TAG, TAG_END) + head(BYTES, _END.size)
 END_SIZE: Final = len(END_HEAD) + _END.size
 _DIGEST_HEAD: Final = head(BYTES, DIGEST_SIZE)
+_NO_DIGEST: Final = bytes(DIGEST_SIZE)  # in the place of one that can only be computed from what stands before it
 
 
 @frozen(kw_only=True)
@@ -116,17 +116,22 @@ def sha256(*parts: bytes) -> bytes:
     return state.digest()
 
 
-def make_header(rows: Iterable[KindRow], meta: Any) -> bytes:
+def is_proved(item: bytes) -> bool:
+    """Tell whether an item ends with the SHA-256 of all its bytes before, as a header and a kind-def do."""
+    return sha256(item[:-DIGEST_SIZE]) == item[-DIGEST_SIZE:]
+
+
+def make_header(rows: Iterable[KindRow], meta: Any, digest_name: str = DIGEST_NAME) -> bytes:
     """Encode the header; ``meta`` is lowered already."""
-    wire = [VERSION, DIGEST_NAME, [row_wire(row) for row in rows], meta]
-    return encode(Tag(TAG_SELF_DESCRIBED, Tag(TAG_TAPE, wire)))
+    wire = [VERSION, digest_name, [row_wire(row) for row in rows], meta, _NO_DIGEST]
+    return _prove(encode(Tag(TAG_SELF_DESCRIBED, Tag(TAG_TAPE, wire))))
 
 
 def read_header(data: bytes) -> Header:
     """Read the header from the start of a file.
 
     Raises:
-        MalformedError: it is cut off, or is no header.
+        MalformedError: it is cut off, is no header, or does not have its digest.
         TapeVersionError: a newer format wrote it.
     """
     item, size = next(iterate(data), (None, 0))
@@ -138,22 +143,33 @@ def read_header(data: bytes) -> Header:
             f"expected a tape of format {VERSION} or older, and this one has format {version}: a newer testbench wrote "
             "it. Upgrade with `pip install --upgrade testbench`."
         )
-    if type(version) is not int or version != VERSION or len(fields) != 3 or type(fields[0]) is not str:
-        raise MalformedError("a header is [1, digest name, kind rows, meta]")
-    name, rows, meta = fields
+    if type(version) is not int or version != VERSION or len(fields) != 4 or type(fields[0]) is not str:
+        raise MalformedError("a header is [1, digest name, kind rows, meta, digest]")
+    if not is_proved(data[:size]):  # by SHA-256 whatever it names, so that the name is proved as well
+        raise MalformedError("the header does not have its digest")
+    name, rows, meta, _ = fields
     return Header(digest_name=name, rows=tuple(map(parse_row, parse_array(rows))), meta=meta, size=size)
 
 
 def make_kind(row: KindRow) -> bytes:
     """Encode a kind-def."""
-    return KIND_HEAD + encode(row_wire(row))
+    return _prove(KIND_HEAD + encode([*row_wire(row), _NO_DIGEST]))
 
 
-def read_kind(item: bytes) -> KindRow:
-    """Read a kind-def that fills ``item``."""
-    if not item.startswith(KIND_HEAD):
-        raise MalformedError("a kind-def starts with its tag")
-    return parse_row(decode(item[len(KIND_HEAD) :]))
+def read_kind(data: bytes) -> tuple[KindRow, int]:
+    """Read the kind-def at the start of ``data`` and say where it ends; `is_proved` says whether to believe it.
+
+    Raises:
+        MalformedError: there is none, or it is in another form than a writer gives it.
+    """
+    item, size = next(iterate(data), (None, 0)) if data.startswith(KIND_HEAD) else (None, 0)
+    if type(item) is not Tag:
+        raise MalformedError("a kind-def is not whole")
+    row = parse_row(parse_array(item.value, 4)[:3])
+    expected = make_kind(row)
+    if size != len(expected) or not data.startswith(expected[:-DIGEST_SIZE]):
+        raise MalformedError("a kind-def in another form than a writer gives it")
+    return row, size
 
 
 def make_blob_head(digest: bytes, size: int) -> bytes:
@@ -241,6 +257,12 @@ def parse_digest(wire: Any) -> bytes:
     if type(wire) is not bytes or len(wire) != DIGEST_SIZE:
         raise MalformedError(f"a digest of {DIGEST_SIZE} bytes was expected")
     return wire
+
+
+def _prove(item: bytes) -> bytes:
+    """Put in the digest for which an item keeps its last bytes."""
+    start = item[:-DIGEST_SIZE]
+    return start + sha256(start)
 
 
 def flatten(counts: Mapping[int, int]) -> list[int]:

@@ -1,7 +1,7 @@
 """Walk over a tape item by item: rebuild its index from the bytes alone, and find what is wrong with them.
 
-Nothing is taken on faith: a segment counts when the seal behind it has its digest, a blob when its own digest is
-right. After damage the walk goes on at the next item that proves itself so. What a killed recording leaves (an item
+Nothing is taken on faith: a segment counts when the seal behind it has its digest, a blob or a kind-def when its own
+is right. After damage the walk goes on at the next item that proves itself so. What a killed recording leaves (an item
 that is cut off, events without a seal yet) is no damage.
 """
 
@@ -15,7 +15,7 @@ from attrs import frozen
 from testbench.tape._codec import TAG, CutOffError, MalformedError, iterate
 from testbench.tape._event import Finding, KindRow, Severity
 from testbench.tape._index import Index
-from testbench.tape._items import MAX_INDEX_SIZE, MAX_SEGMENT_EVENTS, MAX_SEGMENT_SIZE
+from testbench.tape._items import DIGEST_SIZE, MAX_INDEX_SIZE, MAX_SEGMENT_EVENTS, MAX_SEGMENT_SIZE
 from testbench.tape._probe import ANY_HEAD, TRIAL, Probe
 from testbench.tape._raw import RawEvent, is_event
 from testbench.tape._source import Source
@@ -73,7 +73,7 @@ def walk(source: Source, header: Header | None, rows: Sequence[KindRow], *, veri
 
 class _Walker:
     def __init__(self, source: Source, header: Header | None, rows: Sequence[KindRow], *, verifies: bool) -> None:
-        self.index, self.tail = Index(), tuple[RawEvent, ...]()
+        self.index, self.tail = Index(rows), tuple[RawEvent, ...]()
         self.unknown: list[tuple[int, int]] = []
         self.findings: list[Finding] = []
         self._source, self._probe = source, Probe(source, verifies=verifies)
@@ -88,11 +88,9 @@ class _Walker:
             INDEX_HEAD: self._index_item,
             END_HEAD[: len(KIND_HEAD)]: self._end_item,
         }
-        for row in rows:
-            self.index.add_kind(row)
 
     def run(self) -> None:
-        at = self.end
+        at = self.end or self._first_proof()
         while at < self._source.size:
             try:
                 at = self.end = self._item(at)
@@ -101,6 +99,11 @@ class _Walker:
         if not self._complete:
             what = "its recording never finished: expected an index and an end item"
             self._note("incomplete", what, self.end, "warning")
+
+    def _first_proof(self) -> int:
+        """Find where to begin without a header: its damage is somebody else's finding, and its length means nothing."""
+        found = self._probe.search(0, self._known())
+        return self._source.size if found < 0 else found
 
     def _item(self, at: int) -> int:
         """Read the item at ``at`` and return where it ends."""
@@ -126,10 +129,13 @@ class _Walker:
             return end
 
     def _kind(self, at: int) -> int:
-        row, end = self._probe.row(at)
-        if row.number in self._known():
+        row, digest, end = self._probe.kind(at)
+        if not digest:
+            self._note("kind-digest", "a kind-def does not have its digest, so the names in it are not believed", at)
+        elif row.number in self._known():
             raise MalformedError(f"kind {row.number} is defined twice")
-        self.index.add_kind(row)
+        else:
+            self.index.add_kind(row, digest)
         return end
 
     def _known(self) -> set[int]:
@@ -152,23 +158,22 @@ class _Walker:
             raise MalformedError(f"an index above {MAX_INDEX_SIZE} bytes")
         item = self._window.take(at, end - at)
         self._written = End(offset=at, size=end - at, digest=self._window.sha256(at, end - at))
-        if self._probe.verifies and item != self.index.finish(self._header):
+        derived = len(item) if self._header else len(item) - DIGEST_SIZE  # the last digest covers the header
+        if self._probe.verifies and item[:derived] != self.index.finish(self._header)[:derived]:
             if not self.findings:  # else it lists what was there before the damage
                 self._note("index", "the index does not list what the tape holds", at)
-            self._learn(item, proved=self._window.take(end, END_SIZE).endswith(self._written.digest))
+            if self._window.take(end, END_SIZE).endswith(self._written.digest):
+                self._learn(item)
         return end
 
-    def _learn(self, item: bytes, *, proved: bool) -> None:
-        """Take kinds from the index, which repeats them: those that are lost, or all if it has its digest.
-
-        A name that was changed in a kind-def looks like any other name; only the index can tell.
-        """
+    def _learn(self, item: bytes) -> None:
+        """Take the kinds whose own item is lost from an index that has its digest: it repeats them all."""
         try:
             rows = Index.parse(item).rows
         except MalformedError:
             return
         known = self._known()
-        self.index.rows = rows if proved else [*self.index.rows, *(row for row in rows if row.number not in known)]
+        self.index.rows += [row for row in rows if row.number not in known]
 
     def _end_item(self, at: int) -> int:
         data = self._window.take(at, END_SIZE)
@@ -218,6 +223,9 @@ class _Walker:
         """Tell whether the file just ends here: within an item, or in zeros that a later write would have covered."""
         if all(not self._window.take(piece, _PIECE).strip(b"\0") for piece in range(at, self._source.size, _PIECE)):
             return True
+        first = self._window.take(at, 1)
+        if first != EVENT_HEAD and first[0] >> 5 != TAG:
+            return False  # no writer begins an item so
         try:
             self._window.item_end(at)
         except CutOffError:

@@ -19,6 +19,7 @@ from testbench.tape._event import KindRow, Outcome
 from testbench.tape._index import Index
 from testbench.tape._items import (
     BODY_SIZE,
+    DIGEST_SIZE,
     KINDS_LIMIT,
     LANE_START,
     LONG_RUN,
@@ -43,6 +44,7 @@ _R = TypeVar("_R")
 _Method: TypeAlias = Callable[Concatenate["Writer", _P], _R]
 
 _kind_of: Final = itemgetter(0)
+_LANE_ROW: Final = KindRow(number=LANE_START[0], name=LANE_START[1], fields=LANE_START[2])
 
 
 def _step(method: _Method[_P, _R]) -> _Method[_P, _R]:
@@ -77,7 +79,7 @@ class Writer:
 
     def __init__(self, fd: int, meta: Mapping[str, Plain]) -> None:
         self._sink = Sink(fd, self._refuse)
-        self._index = Index()
+        self._index = Index([_LANE_ROW])
         self._segment = Segment()
         self._pending: list[Any] = []  # events of the open segment that are not encoded yet
         self._room = SEGMENT_EVENTS  # how many of them fit
@@ -200,12 +202,10 @@ class Writer:
             payloads.append(data)
             return sha256(data)
 
-        row = KindRow(number=LANE_START[0], name=LANE_START[1], fields=LANE_START[2])
-        header = make_header([row], lower(plain(dict(meta)), put_blob))
+        header = make_header([_LANE_ROW], lower(plain(dict(meta)), put_blob))
         if len(header) > MAX_HEADER_SIZE:
             raise UsageError(f"meta takes {len(header)} bytes, above the {MAX_HEADER_SIZE} of a header. Shorten it.")
         self._sink.append(header)
-        self._index.add_kind(row)
         for data in payloads:  # what the header refers to stands right behind it
             self.blob(data)
         return header
@@ -227,7 +227,7 @@ class Writer:
         self._kinds_size += len(item)
         self._seal()
         self._sink.append(item)
-        self._index.add_kind(row)
+        self._index.add_kind(row, item[-DIGEST_SIZE:])
 
     def _spill(self, body: Wire) -> Wire:
         data = encode(body)

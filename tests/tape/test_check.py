@@ -102,7 +102,8 @@ def test_a_flipped_byte_is_found_where_it_is(write_tape, numbers):
         segment = reader._index.offsets[0]
         content = reader._index.blob_offsets[0]
     for at, code in (
-        (30, "index"),
+        (30, "header"),
+        (whole.index(b"call.ask"), "kind-digest"),
         (segment + 8, "segment-digest"),
         (content + 9, "blob-digest"),
         (len(whole) - 9, "end"),
@@ -112,6 +113,32 @@ def test_a_flipped_byte_is_found_where_it_is(write_tape, numbers):
         assert code in [finding.code for finding in findings]
         assert all(finding.severity == "error" for finding in findings)
         assert all(str(path) in finding.message for finding in findings)
+
+
+def test_a_damaged_header_is_the_only_finding(write_tape, numbers):
+    """Everything behind it proves itself without it, the index up to the digest that covers the header."""
+    path = write_tape("a.tape", numbers(*range(300)), {"who": "me", "note": "n" * 3000})
+    whole = path.read_bytes()
+    for at in range(8, whole.index(b"\xdaTapB")):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 0x40]) + whole[at + 1 :])
+        try:
+            assert codes(path) == ["header"], at
+        except TapeVersionError:
+            assert at == 9
+
+
+def test_an_unfinished_tape_is_looked_over_as_well_as_another(write_tape):
+    """Names and meta are proved without an index, each by its own item."""
+    path = write_tape("cut.tape", meta={"who": "me"}, close=False)
+    whole = path.read_bytes()
+    for word, found in (
+        (b"who", ["header", "incomplete"]),
+        (b"clock.time", ["kind-digest", "event", "incomplete"]),
+        (b"values", ["kind-digest", "event", "incomplete"]),
+    ):
+        at = whole.index(word)
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        assert codes(path) == found
 
 
 def test_bytes_behind_the_end_are_found(write_tape):
@@ -129,7 +156,7 @@ def test_what_is_no_tape_is_no_damaged_tape(write_tape, tmp_path):
     (tmp_path / "text").write_text("not a tape, and longer than one head")
     with pytest.raises(NotATapeError):
         check(tmp_path / "text")
-    newer = HEADER.replace(b"Tape\x84\x01", b"Tape\x84\x02")
+    newer = HEADER.replace(b"Tape\x85\x01", b"Tape\x85\x02")
     (tmp_path / "newer.tape").write_bytes(newer)
     with pytest.raises(TapeVersionError):
         check(tmp_path / "newer.tape")
@@ -145,7 +172,7 @@ def test_items_of_a_later_format_are_only_mentioned(forge):
 
 def test_an_unknown_digest_function_is_said_to_be_unverified(forge):
     """A tape with other digests is read, and nobody claims to have checked them."""
-    header = HEADER.replace(encode("sha-256"), encode("blake-9"))
+    header = make_header([LANE], Tag(TAG_DICT, []), "blake-9")
 
     found = [(finding.code, finding.severity) for finding in check(forge(make_kind(CALL), header=header))]
     assert found == [("not-verified", "warning")]
@@ -205,9 +232,9 @@ def test_a_kind_whose_fields_share_a_name_is_found_out(forge):
 
 def test_a_kind_def_written_longer_than_needed_is_found_out(forge):
     """Structural items have one form, too."""
-    row = head(6, TAG_KIND) + b"\x83\x18\x01" + encode("a.b") + encode([])
+    row = head(6, TAG_KIND) + b"\x84\x18\x01" + encode("a.b") + encode([]) + head(2, 32)
 
-    assert "damaged" in codes(forge(row))
+    assert "damaged" in codes(forge(row + sha256(row)))
 
 
 def test_an_index_that_lies_is_found_out(forge):
@@ -217,9 +244,8 @@ def test_an_index_that_lies_is_found_out(forge):
     source = Source.open(path)
     seen = walk(source, read_header(HEADER), [LANE]).index
     source.close()
-    lie = Index()
-    for row in seen.rows:
-        lie.add_kind(row)
+    lie = Index([LANE])
+    lie.add_kind(CALL, make_kind(CALL)[-32:])
     lie.add_segment(seen.offsets[0] + 1, seen.sizes[0], bytes(32), {1: 1})
     item = lie.finish(HEADER)
     body = whole[: whole.index(head(6, 1415671881))]

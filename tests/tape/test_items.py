@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +20,7 @@ from testbench.tape._structure import (
     Seal,
     bitmap,
     flatten,
+    is_proved,
     is_sealed,
     make_blob_head,
     make_end,
@@ -75,12 +78,44 @@ def test_headers_are_read_back(rows, behind):
 
 @pytest.mark.parametrize(
     "wire",
-    [[], [0, "sha-256", [], {}], [True, "sha-256", [], {}, 1], [1, 2, [], {}], [1, "sha-256", [[1, 2, 3]], {}], "x", 1],
+    [
+        [],
+        [0, "sha-256", [], {}, bytes(32)],
+        [True, "sha-256", [], {}, bytes(32)],
+        [1, 2, [], {}, bytes(32)],
+        [1, "sha-256", [[1, 2, 3]], {}, bytes(32)],
+        [1, "sha-256", [], {}],
+        [1, "sha-256", [], {}, bytes(32), 1],
+        "x",
+        1,
+    ],
 )
 def test_a_header_of_another_shape_is_malformed(wire):
     """What has the tag of a header and not its shape is refused."""
     with pytest.raises(MalformedError):
-        read_header(encode(Tag(items.TAG_SELF_DESCRIBED, Tag(items.TAG_TAPE, wire))))
+        read_header(proved(encode(Tag(items.TAG_SELF_DESCRIBED, Tag(items.TAG_TAPE, wire)))))
+
+
+def proved(item):
+    """Give an item the digest that makes its last bytes right, whatever they were."""
+    return item[:-32] + sha256(item[:-32])
+
+
+def test_the_digest_of_a_header_is_sha_256_of_its_bytes_before():
+    """Any tool can prove a header: the last 32 bytes are the SHA-256 of the others, whatever function it names."""
+    for name in ("sha-256", "blake-9"):
+        data = make_header([LANE], Tag(items.TAG_DICT, ["host", "a"]), name)
+        assert hashlib.sha256(data[:-32]).digest() == data[-32:]
+        assert read_header(data).digest_name == name
+
+
+@given(st.integers(0, 2**20), st.integers(1, 255))
+def test_no_changed_byte_of_a_header_goes_unnoticed(at, change):
+    """A header with one byte changed is no header, or one of a newer version."""
+    data = bytearray(make_header([LANE], Tag(items.TAG_DICT, ["host", "a", "note", "n" * 200])))
+    data[at % len(data)] ^= change
+    with pytest.raises((MalformedError, TapeVersionError)):
+        read_header(bytes(data))
 
 
 def test_a_newer_header_is_refused_by_its_number_alone():
@@ -89,10 +124,43 @@ def test_a_newer_header_is_refused_by_its_number_alone():
         read_header(encode(Tag(items.TAG_SELF_DESCRIBED, Tag(items.TAG_TAPE, [2, {"all": "new"}]))))
 
 
-@given(ROWS)
-def test_kind_rows_are_read_back(row):
-    """A kind-def gives back its row."""
-    assert read_kind(make_kind(row)) == row
+@given(ROWS, st.binary(max_size=20))
+def test_kind_defs_are_read_back(row, behind):
+    """A kind-def gives back its row, knows where it ends, and ends with the SHA-256 of its bytes before."""
+    data = make_kind(row)
+
+    assert read_kind(data + behind) == (row, len(data))
+    assert hashlib.sha256(data[:-32]).digest() == data[-32:]
+    assert is_proved(data)
+
+
+@given(ROWS, st.integers(0, 2**20), st.integers(1, 255))
+def test_no_changed_byte_of_a_kind_def_goes_unnoticed(row, at, change):
+    """A kind-def with one byte changed is none, or does not prove itself."""
+    data = bytearray(make_kind(row))
+    data[at % len(data)] ^= change
+    try:
+        _, size = read_kind(bytes(data))
+    except MalformedError:
+        return
+    assert not is_proved(bytes(data[:size]))
+
+
+@pytest.mark.parametrize(
+    "wire",
+    [
+        [1, "a.b", []],
+        [1, "a.b", [], bytes(31)],
+        [1, "a.b", [], bytes(33)],
+        [1, "a.b", [], "x" * 32],
+        [1, "a.b", [2], bytes(32)],
+        1,
+    ],
+)
+def test_a_kind_def_of_another_shape_is_malformed(wire):
+    """What has the tag of a kind-def and not its shape is refused, its digest being right or not."""
+    with pytest.raises(MalformedError):
+        read_kind(proved(encode(Tag(items.TAG_KIND, wire))))
 
 
 @given(DIGESTS, st.integers(0, 2**40), st.binary(max_size=20))
@@ -173,9 +241,8 @@ def test_high_kinds_share_the_last_bit():
 
 def filled_index(segments, blobs):
     """Make an index of some segments and blobs."""
-    index = Index()
-    for row in (LANE, KindRow(number=1, name="clock.time", fields=["values"])):
-        index.add_kind(row)
+    index = Index([LANE])
+    index.add_kind(KindRow(number=1, name="clock.time", fields=["values"]), bytes(32))
     for number in range(segments):
         index.add_segment(100 * number, 90, bytes([number % 256]) * 32, {0: 1, 1: 3})
     for number in range(blobs):

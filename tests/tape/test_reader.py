@@ -22,7 +22,7 @@ from testbench.errors import (
 from testbench.tape import KindRow, Raised, Reader, Returned, Writer
 from testbench.tape._codec import Tag, encode
 from testbench.tape._items import SEGMENT_EVENTS, TAG_SELF_DESCRIBED, TAG_TAPE, TAG_VALUE
-from testbench.tape._structure import sha256
+from testbench.tape._structure import read_header, sha256
 
 CALL = ["argv", "cwd", "took_ns", "outcome"]
 
@@ -263,7 +263,10 @@ def test_a_newer_format_is_refused_and_a_newer_digest_is_not(tmp_path, write_tap
         Reader.open(new)
 
     path = write_tape("run.tape", count(600))
-    path.write_bytes(path.read_bytes().replace(b"sha-256", b"sha-999", 1))
+    data = path.read_bytes()
+    size = read_header(data).size
+    start = data[: size - 32].replace(b"sha-256", b"sha-999")
+    path.write_bytes(start + sha256(start) + data[size:])
     with Reader.open(path) as reader:
         assert reader.complete
         assert [event[3] for event in reader.events()] == list(range(600))

@@ -5,12 +5,20 @@ from fcntl import LOCK_EX, flock
 
 import pytest
 
-from testbench.errors import NotATapeError, TapeBusyError, TapeDamagedError, TapeNotFoundError, UsageError
+from testbench.errors import (
+    NotATapeError,
+    TapeBusyError,
+    TapeDamagedError,
+    TapeNotFoundError,
+    TapeVersionError,
+    UsageError,
+)
 from testbench.tape import _recover
 from testbench.tape._check import check
 from testbench.tape._event import Finding, Returned
 from testbench.tape._reader import Reader
 from testbench.tape._recover import recover
+from testbench.tape._structure import read_header, sha256
 from testbench.tape._view import Tape
 
 
@@ -142,6 +150,84 @@ def test_a_damaged_header_costs_what_it_said(write_tape, numbers):
         assert tape.meta == {}
 
 
+def test_a_changed_letter_in_meta_is_not_passed_on(write_tape, numbers):
+    """What the recording said is kept as it was or not at all, and the report counts it as a loss."""
+    path = write_tape("run.tape", numbers(1, 2, 3), {"who": "somebody"}, close=False)
+    flip(path, path.read_bytes().index(b"somebody"))
+
+    report = recover(path)
+
+    assert (report.events, report.lost) == (3, 1)
+    assert [finding.code for finding in report.findings] == ["header", "incomplete", "meta"]
+    assert "is lost with its header" in report.findings[-1].message
+    with Tape.open(report.path) as tape:
+        assert tape.meta == {}
+
+
+def test_meta_whose_payload_is_damaged_counts_as_a_loss(write_tape, numbers):
+    """The report counts at least one where all events are there and what the recording said is not."""
+    path = write_tape("run.tape", numbers(1, 2, 3), {"note": "n" * 5000})
+    with Reader.open(path) as reader:
+        flip(path, reader._index.blob_offsets[0] + 9)
+
+    report = recover(path)
+
+    assert (report.events, report.lost) == (3, 1)
+    assert [finding.code for finding in report.findings] == ["meta"]
+
+
+def test_a_changed_letter_in_a_name_is_not_passed_on(write_tape, numbers):
+    """Events whose kind-def does not prove itself are lost, counted, and said to be once; the others stay."""
+
+    def build(writer):
+        numbers(*range(300))(writer)
+        other = writer.kind("call.other", ["", "took_ns", "outcome"])
+        writer.event([other, 1000, 0, writer.call_body([7, 1], Returned(8))])
+
+    path = write_tape("run.tape", build, {"who": "me"}, close=False)
+    flip(path, path.read_bytes().index(b"call.ask") + 5)
+
+    report = recover(path)
+
+    assert (report.events, report.lost) == (1, 300)
+    assert [finding.code for finding in report.findings] == ["kind-digest", "incomplete", "kind"]
+    assert "every event of kind 1 is lost" in report.findings[-1].message
+    with Tape.open(report.path) as tape:
+        assert [(event.op, event.request, event.at_ns) for event in tape] == [("other", 7, 301_000)]
+        assert tape.meta == {"who": "me"}
+    assert check(report.path) == []
+
+
+def test_a_name_that_no_event_needs_costs_nothing(write_tape, numbers):
+    """A damaged kind-def is reported; where a proved index repeats it, or no event is of its kind, none is lost."""
+    path = write_tape("run.tape", numbers(1, 2, 3))
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(b"call.ask", b"call.ax\x6b", 1) + b"more")
+    report = recover(path)
+    assert (report.events, report.lost) == (3, 0)
+    assert [finding.code for finding in report.findings] == ["kind-digest", "trailing"]
+    assert report.path.read_bytes() == whole
+
+    path = write_tape("run.tape", lambda writer: (numbers(1)(writer), writer.kind("call.unused", ["x"])), close=False)
+    flip(path, path.read_bytes().index(b"unused"))
+    report = recover(path, overwrite=True)
+    assert (report.events, report.lost) == (1, 0)
+    assert [finding.code for finding in report.findings] == ["kind-digest", "incomplete"]
+
+
+def test_what_cannot_be_proved_is_not_recovered(write_tape, numbers):
+    """Under a digest function that is not known here nothing proves itself; the error says what to do."""
+    path = write_tape("run.tape", numbers(1, 2, 3))
+    data = path.read_bytes()
+    size = read_header(data).size
+    start = data[: size - 32].replace(b"sha-256", b"sha-999")
+    path.write_bytes(start + sha256(start) + data[size:])
+
+    with pytest.raises(TapeVersionError, match=r"'sha-999', which is not known here.*pip install --upgrade"):
+        recover(path)
+    assert os.listdir(path.parent) == ["run.tape"]
+
+
 def test_damage_to_index_or_end_costs_nothing(write_tape, numbers):
     """Both are derived from the events, and are written anew."""
     path = write_tape("run.tape", numbers(1, 2, 3))
@@ -193,7 +279,7 @@ def test_a_tape_that_is_being_recorded_is_left_alone(write_tape, numbers):
 
 @pytest.mark.parametrize("fields", [["x"], ["x", "y"], ["x", "x", "took_ns", "outcome"]])
 def test_events_under_names_that_no_recorder_gives_are_lost(write_tape, fields):
-    """A kind-def can be damaged into other names; nothing is passed on under them."""
+    """Whoever wrote them; nothing is passed on under names that fit no body."""
 
     def build(writer):
         odd = writer.kind("odd.kind", fields)

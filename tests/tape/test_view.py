@@ -167,6 +167,20 @@ def test_an_event_that_no_recorder_writes_is_named_with_its_place(write_tape, ev
     assert [event.seq for event in seen] == [0]
 
 
+def test_events_whose_kind_has_no_name_left_are_not_left_out_in_silence(write_tape):
+    """An event of an unknown kind may be one that is asked for, so it raises, also when kinds are chosen."""
+    path = write_tape("cut.tape", close=False)
+    data = path.read_bytes()
+    assert data.count(b"process.spawn") == 1
+    path.write_bytes(data.replace(b"process.spawn", b"process.spaun"))
+
+    with Tape.open(path) as tape:
+        for asked in ({}, {"kind": "process"}, {"kind": "clock"}, {"op": "spawn"}):
+            with pytest.raises(TapeDamagedError, match=r"event 0: .*no row that names it"):
+                list(tape.events(**asked))
+        assert [event.kind for event in tape.events(start=1, stop=4)] == ["clock", "lane", "call"]
+
+
 @pytest.mark.parametrize("body", [[1, None], ["a"], ["a", -1], ["a", "b"], "a", [b"a", None]])
 def test_a_lane_start_of_another_shape_is_damage(write_tape, body):
     """Lanes have names and come from lanes; anything else stops the reading of its segment."""

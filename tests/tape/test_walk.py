@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from testbench.errors import BlobDamagedError, BlobMissingError, NotATapeError, TapeDamagedError
-from testbench.tape import Reader, Returned, Writer
+from testbench.tape import KindRow, Reader, Returned, Writer
 from testbench.tape._codec import CutOffError, Tag, encode, iterate
 from testbench.tape._items import MAX_SEGMENT_SIZE
 from testbench.tape._source import Source
@@ -250,12 +250,78 @@ def test_bytes_behind_the_end_are_reported(tape, whole):
 
 def test_lost_names_of_kinds_come_from_the_index(tape, whole):
     """The index repeats every row, so that events keep their names when a kind-def is damaged."""
-    data = bytearray(whole)
-    data[data.index(b"\xdaTapK") + 8] ^= 0xFF
-    data[-1] ^= 1
-    with Reader.open(tape(data)) as reader:
+    with Reader.open(tape(renamed(whole) + b"more")) as reader:
+        assert [finding.code for finding in reader.damage] == ["kind-digest", "trailing"]
         assert sorted(row.name for row in reader.kinds.values()) == ["a.b", "a.c", "lane.start"]
         assert values(reader, salvage=True) == list(range(600))
+
+
+def renamed(data):
+    """Change a letter in the name of the first kind, and nothing else."""
+    assert data.count(b"TapK\x84\x01ca.b") == 1
+    return data.replace(b"TapK\x84\x01ca.b", b"TapK\x84\x01ca.B")
+
+
+def test_an_index_without_its_digest_names_nothing(tape, whole):
+    """Names are taken from what proves itself; an index that the end does not vouch for is no such thing."""
+    data = bytearray(renamed(whole))
+    data[-1] ^= 1
+    with Reader.open(tape(data)) as reader:
+        assert [row.name for row in reader.kinds.values()] == ["lane.start", "a.c"]
+        assert [finding.code for finding in reader.damage] == ["kind-digest", "end"]
+
+
+def test_a_changed_letter_in_a_name_costs_the_name_alone(tape, whole):
+    """On a tape without index, a kind-def that does not prove itself is reported; its events are there, nameless."""
+    with Reader.open(tape(renamed(whole[: whole.rindex(b"\xdaTapI")]))) as reader:
+        assert [finding.code for finding in reader.damage] == ["kind-digest", "incomplete"]
+        assert "names in it are not believed" in reader.damage[0].message
+        assert "testbench recover" in reader.damage[0].message
+        assert [row.name for row in reader.kinds.values()] == ["lane.start", "a.c"]
+        assert [event[0] for event in reader.events()] == [1] * 301 + [2] * 299
+        with pytest.raises(TapeDamagedError, match="no row that names it"):
+            reader.kinds[1]
+
+
+def test_events_behind_an_unproved_kind_def_are_kept_without_a_seal(tape, whole):
+    """Nothing has to prove itself behind it: a damaged name does not hide the open tail of a killed recording."""
+    first = read_header(whole).size
+    start = whole[first : whole.index(b"\x84", whole.index(b"TapK") + 60)]
+    events = b"".join(encode([1, 1, 0, [number, 1, None]]) for number in range(5))
+    kind = make_kind(KindRow(number=1, name="a.b", fields=("", "took_ns", "outcome")))
+    other = make_kind(KindRow(number=2, name="a.c", fields=("", "took_ns", "outcome")))
+    assert start.startswith(kind)
+
+    with Reader.open(tape(whole[:first] + renamed(kind) + other + events)) as reader:
+        assert [finding.code for finding in reader.damage] == ["kind-digest", "incomplete"]
+        assert len(reader.tail) == 5
+        assert list(reader.kinds) == [0, 2]
+
+
+@pytest.mark.parametrize("cut", [True, False], ids=["unfinished", "complete"])
+def test_a_changed_letter_in_meta_is_a_damaged_header(tape, whole, cut):
+    """What a recording says about itself is proved as its events are, index or not."""
+    data = whole[: whole.rindex(b"\xdaTapI")] if cut else whole
+    path = tape(data.replace(b"dhere", b"dhare", 1))
+
+    with pytest.raises(TapeDamagedError, match="the header does not have its digest"):
+        Reader.open(path)
+    with Reader.open(path, salvage=True) as reader:
+        assert [finding.code for finding in reader.damage] == ["header", "incomplete"][: 1 + cut]
+        assert reader.meta == {}
+        assert values(reader) == list(range(600))
+
+
+def test_a_kind_def_proves_that_a_file_without_header_is_a_tape(tape, whole):
+    """Salvage needs one thing that proves itself, and a killed recording may have no seal yet."""
+    first = read_header(whole).size
+    kind = make_kind(KindRow(number=1, name="a.b", fields=("", "took_ns", "outcome")))
+    data = whole[:20] + b"?" + whole[21:first] + kind + encode([1, 1, 0, [7, 1, None]])
+
+    with Reader.open(tape(data), salvage=True) as reader:
+        assert values(reader) == [7]
+    with pytest.raises(TapeDamagedError):
+        Reader.open(tape(data.replace(b"ca.b", b"ca.B")), salvage=True)
 
 
 @pytest.mark.parametrize("at", [0, 3, 8, 12, 30])
