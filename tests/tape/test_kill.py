@@ -53,8 +53,17 @@ def look_at(path: Path, flushed: int) -> None:
     expected = runpy.run_path(str(KILL_ME))["expected"](len(steps))
 
     assert steps == expected
-    assert len(steps) >= flushed
+    assert len(steps) >= flushed or len(steps) >= without_open_run(flushed)
     assert [finding.code for finding in check(path)] == ["incomplete"]
+
+
+def without_open_run(flushed: int) -> int:
+    """Return how many steps there are without the run that was open.
+
+    One that spans two pages is cut off right before it is written again, longer; a kill in between loses it.
+    """
+    kinds = [kind for kind, _ in runpy.run_path(str(KILL_ME))["expected"](flushed)]
+    return next((at for at in range(len(kinds), 0, -1) if kinds[at - 1] == "call"), 0)
 
 
 @pytest.mark.slow
