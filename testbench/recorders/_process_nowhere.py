@@ -2,7 +2,7 @@
 
 To make a pipe costs more than all else about a child that is only replayed. So every `Popen` is lent duplicates of two
 ends that are there for the whole session, under the descriptors that a pipe would have had; the effect that starts the
-child puts real pipes in their place.
+child puts real pipes in their place. Where one child has started others will, and get real pipes at once.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ class Nowhere:
         self._ends = _half(0), _half(1)
         self._identity = identity(self._ends[0])
         self._lent: dict[int, int] = {}
-        self._open = True
+        self._lends = True
 
     def pipe(self) -> tuple[int, int]:
         """Return what `os.pipe` would: an end to read and an end to write."""
-        if not self._open:
+        if not self._lends:
             return real.pipe()
         read_end = real.dup(self._ends[0])
         try:
@@ -57,8 +57,10 @@ class Nowhere:
         Raises:
             OSError: as ``pipe(2)``.
         """
+        self._lends = False
         for read_end, write_end in pipes:
-            if identity(read_end) == self._identity:
+            # Asking twice, since the pair may have been closed unused, and these be pipes of somebody else.
+            if read_end in self._lent and identity(read_end) == self._identity:
                 _replace(read_end, write_end)
                 if size > 0:
                     fcntl.fcntl(write_end, fcntl.F_SETPIPE_SZ, size)
@@ -70,7 +72,7 @@ class Nowhere:
 
     def end(self) -> None:
         """Lend nothing any more: what another thread is about to start will start without us, with real pipes."""
-        self._open = False
+        self._lends = False
         for pipe in list(self._lent.items()):
             with contextlib.suppress(OSError):  # it came to no child, and is closed
                 self.make_real([pipe])
