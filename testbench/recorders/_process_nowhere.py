@@ -47,35 +47,36 @@ class Nowhere:
         names = {**get_handles.__globals__, "os": types.SimpleNamespace(**{**vars(os), "pipe": self.pipe})}
         return types.FunctionType(get_handles.__code__, names, get_handles.__name__, get_handles.__defaults__)
 
-    def make_real(self, pipes: Iterable[tuple[int, int]], size: int = -1) -> None:
+    def make_real(self, read_ends: Iterable[int], size: int = -1) -> None:
         """Put real pipes in the place of those that lead nowhere; what is something else stays.
 
         Args:
-            pipes: what may have been lent.
+            read_ends: the ends to read of what may have been lent.
             size: how much a pipe shall hold, in bytes; not above 0 for what the system gives by itself.
 
         Raises:
             OSError: as ``pipe(2)``.
         """
         self._lends = False
-        for read_end, write_end in pipes:
-            # Asking twice, since the pair may have been closed unused, and these be pipes of somebody else.
-            if read_end in self._lent and identity(read_end) == self._identity:
+        for read_end in read_ends:
+            write_end = self._lent.get(read_end)
+            # Asking twice, since that pair may have been closed unused, and this be somebody else's.
+            if write_end is not None and identity(read_end) == self._identity:
                 _replace(read_end, write_end)
                 if size > 0:
                     fcntl.fcntl(write_end, fcntl.F_SETPIPE_SZ, size)
 
-    def forget(self, *read_ends: int) -> None:
+    def forget(self, read_ends: Iterable[int]) -> None:
         """Be told that it is settled where these lead."""
-        for fd in read_ends:
-            self._lent.pop(fd, None)
+        for read_end in read_ends:
+            self._lent.pop(read_end, None)
 
     def end(self) -> None:
         """Lend nothing any more: what another thread is about to start will start without us, with real pipes."""
         self._lends = False
-        for pipe in list(self._lent.items()):
+        for read_end in list(self._lent):
             with contextlib.suppress(OSError):  # it came to no child, and is closed
-                self.make_real([pipe])
+                self.make_real([read_end])
 
     def close(self) -> None:
         """Let go of the two ends."""

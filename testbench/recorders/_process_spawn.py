@@ -44,10 +44,9 @@ class Spawn(NamedTuple):
     process_group: Any
 
     @property
-    def pipes(self) -> list[tuple[int, int]]:
-        """The pipes between child and program: the end to read and the end to write."""
-        pairs = ((self.p2cread, self.p2cwrite), (self.c2pread, self.c2pwrite), (self.errread, self.errwrite))
-        return [pair for pair in pairs if -1 not in pair]
+    def read_ends(self) -> tuple[int, int, int]:
+        """The end to read of each pipe."""
+        return self.p2cread, self.c2pread, self.errread
 
     @property
     def childs_ends(self) -> list[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import signal
+import _signal  # type: ignore[import-not-found]  # the half of signal that makes no enums
 import subprocess
 import sys
 from collections.abc import Callable
@@ -55,7 +55,7 @@ class Starter:
             else:
                 self._let_through(unseen, face, spawn)
         finally:
-            self._nowhere.forget(spawn.p2cread, spawn.c2pread, spawn.errread)
+            self._nowhere.forget(spawn.read_ends)
 
     def _let_through(self, unseen: str, face: Any, spawn: Spawn) -> None:
         """Report a child with which the program will talk unseen; from now on nothing about it is a crossing."""
@@ -63,7 +63,7 @@ class Starter:
         request: Plain = {"argv": plain_args(spawn.args)}
 
         def start() -> None:
-            self._nowhere.make_real(spawn.pipes, face.pipesize)
+            self._nowhere.make_real(spawn.read_ends, face.pipesize)
             self._original(face, *spawn)
 
         self._children.leak(unseen, request, start)
@@ -99,7 +99,7 @@ class Starter:
     def _report_unseen(self, child: Child) -> None:
         """Report what of a real child will not be on the tape."""
         self._children.report_terminal(child.outputs.unseen)
-        if callable(signal.getsignal(signal.SIGCHLD)):
+        if callable(_signal.getsignal(_signal.SIGCHLD)):
             self._children.leak("sigchld_handler", {}, lambda: None)
 
     def _new_child(self, face: Any, outputs: Outputs) -> Child:
@@ -114,10 +114,9 @@ class Starter:
 
     def _start(self, face: Any, child: Child, spawn: Spawn) -> Outcome:
         world = child.world = new_world(self._world, face, child.pipes)
-        self._nowhere.make_real(spawn.pipes, face.pipesize)
+        self._nowhere.make_real(spawn.read_ends, face.pipesize)
         try:
-            with child.outputs.pumping() as ends:
-                world._execute_child(*spawn._replace(**{_HANDED[name]: fd for name, fd in ends.items()}))
+            _execute(world, spawn, child.outputs)
         finally:
             # The child's ends may be closed by now; a second time would close somebody else's files.
             face._closed_child_pipe_fds = world._closed_child_pipe_fds
@@ -125,6 +124,14 @@ class Starter:
                 pipe.real = getattr(world, stream)  # an outer session may have slipped its own pipe under
         child.name.real_pid = world.pid
         return {"pid": self._children.told(world.pid)}
+
+
+def _execute(world: Any, spawn: Spawn, outputs: Outputs) -> None:
+    if not outputs.can_pump:
+        world._execute_child(*spawn)
+        return
+    with outputs.pumping() as ends:
+        world._execute_child(*spawn._replace(**{_HANDED[name]: fd for name, fd in ends.items()}))
 
 
 def _close_childs_ends(face: Any, spawn: Spawn, devnull: int) -> None:

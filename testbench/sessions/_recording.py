@@ -72,7 +72,6 @@ class Recording:
             self._appender.end_run()  # what the effect reads must not land in it
             self._appender.flush(_FLUSH_AGE_NS)
         begun_ns = self._now_ns()
-        outcome: Outcome
         try:
             value = effect()
         except raises as error:
@@ -82,9 +81,9 @@ class Recording:
             self._append(name, lane, request, took_ns, capture(error))
             return None, error
         took_ns = self._now_ns() - begun_ns
-        outcome = Returned(plain(value))
-        self._append(name, lane, request, took_ns, outcome)
-        return plain(value), None
+        value = plain(value)
+        self._append(name, lane, request, took_ns, Returned(value))
+        return value, None
 
     def _append(self, name: str, lane: int, request: Plain, took_ns: int, outcome: Outcome) -> None:
         if not self._finished:

@@ -8,7 +8,7 @@ payload begins to be a blob is free; otherwise a value has one lowered form, and
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NoReturn, TypeAlias
 
 from testbench.errors import TapeDamagedError, UsageError
@@ -29,7 +29,7 @@ from testbench.tape._items import (
     TAG_TEXT,
     TAG_WTF8,
 )
-from testbench.tape._plain import ATOMS, NotPlainError, glimpse, refuse, type_name
+from testbench.tape._plain import ATOMS, NotPlainError, glimpse, plain, refuse, type_name
 
 Wire: TypeAlias = Any
 """A lowered value: what `testbench.tape._codec` encodes. Arrays may come back from it as tuples."""
@@ -56,10 +56,17 @@ def lower(value: Plain, put_blob: PutBlob) -> Wire:
     Raises:
         UsageError: the value is not plain after all, or one payload is above 1 GiB.
     """
+    return lower_all((value,), put_blob)[0]
+
+
+def lower_all(values: Sequence[Plain], put_blob: PutBlob) -> list[Wire]:
+    """Turn several plain values into what the codec keeps exactly; see `lower`."""
     try:
-        return _lower(value, put_blob, DEPTH_LIMIT)
+        return _lower(values, put_blob, DEPTH_LIMIT)
     except NotPlainError:
-        refuse(value)
+        for value in values:
+            plain(value)
+        refuse(list(values))
 
 
 def lift(wire: Wire, get_blob: GetBlob) -> Plain:
@@ -80,7 +87,7 @@ def lower_outcome(outcome: Outcome, put_blob: PutBlob) -> Wire:
     """Turn an outcome into one lowered value; a raised one gets a tag that no plain value has."""
     if isinstance(outcome, Returned):
         return lower(outcome.value, put_blob)
-    return Tag(TAG_RAISED, [lower(part, put_blob) for part in (outcome.type, list(outcome.args), dict(outcome.state))])
+    return Tag(TAG_RAISED, lower_all((outcome.type, list(outcome.args), dict(outcome.state)), put_blob))
 
 
 def lift_outcome(wire: Wire, get_blob: GetBlob) -> Outcome:
@@ -97,18 +104,7 @@ def lift_outcome(wire: Wire, get_blob: GetBlob) -> Outcome:
 
 def weight(wire: Wire) -> int:
     """Bytes that a lowered value takes on the tape, payloads aside: never too few, and cheap to count."""
-    kind = type(wire)
-    if kind is int:
-        return _int_weight(wire)
-    if kind is str:
-        return 3 + (len(wire) if wire.isascii() else len(wire.encode()))
-    if kind is bytes:
-        return 5 + len(wire)
-    if kind is Tag:
-        return 5 + weight(wire.value)
-    if kind is list or kind is tuple:
-        return 5 + sum(map(weight, wire))
-    return 9 if kind is float else 1
+    return _weigh((wire,))
 
 
 def metered(get_blob: GetBlob) -> GetBlob:
@@ -126,31 +122,33 @@ def metered(get_blob: GetBlob) -> GetBlob:
     return get
 
 
-def _lower(value: Any, put_blob: PutBlob, room: int) -> Wire:
-    kind = type(value)
-    if kind in _AS_IT_IS:
-        return value
-    if kind is str:
-        return value if len(value) <= INLINE_SIZE and value.isascii() else _lower_text(value, put_blob)
-    if kind is bytes:
-        return value if len(value) <= INLINE_SIZE else Tag(TAG_PAYLOAD, _put_pieces(value, put_blob))
-    if kind is float:
-        return value if value == value or _bits(value) == _NAN_BITS else Tag(TAG_FLOAT, _bits(value))
-    if kind is list and room:
-        return [item if type(item) in _AS_IT_IS else _lower(item, put_blob, room - 1) for item in value]
-    if kind is dict and room:
-        return Tag(TAG_DICT, _lower_items(value, put_blob, room - 1))
-    raise NotPlainError
-
-
-def _lower_items(value: dict[Any, Any], put_blob: PutBlob, room: int) -> list[Wire]:
-    flat: list[Wire] = []
-    for key, item in value.items():
-        if type(key) is not str:
+def _lower(values: Iterable[Any], put_blob: PutBlob, room: int) -> list[Wire]:
+    lowered: list[Wire] = []
+    for value in values:
+        kind = type(value)
+        if kind is str:
+            if len(value) > INLINE_SIZE or not value.isascii():
+                value = _lower_text(value, put_blob)
+        elif kind is bytes:
+            if len(value) > INLINE_SIZE:
+                value = Tag(TAG_PAYLOAD, _put_pieces(value, put_blob))
+        elif kind is float:
+            if value != value and _bits(value) != _NAN_BITS:
+                value = Tag(TAG_FLOAT, _bits(value))
+        elif kind is list and room:
+            value = _lower(value, put_blob, room - 1)
+        elif kind is dict and room:
+            value = Tag(TAG_DICT, _lower(_flat(value), put_blob, room - 1))
+        elif kind not in _AS_IT_IS:
             raise NotPlainError
-        flat.append(_lower(key, put_blob, 0))
-        flat.append(item if type(item) in _AS_IT_IS else _lower(item, put_blob, room))
-    return flat
+        lowered.append(value)
+    return lowered
+
+
+def _flat(items: dict[Any, Any]) -> list[Any]:
+    if any(type(key) is not str for key in items):
+        raise NotPlainError
+    return [part for item in items.items() for part in item]
 
 
 def _lower_text(text: str, put_blob: PutBlob) -> Wire:
@@ -253,6 +251,27 @@ def _lift_float(bits: Wire) -> float:
     if value == value or bits == _NAN_BITS:
         _damaged("only a NaN with unusual bits has the tag of one", bits)
     return value
+
+
+def _weigh(wires: Iterable[Wire]) -> int:
+    total = 0
+    for wire in wires:
+        kind = type(wire)
+        if kind is Tag:
+            total += 5
+            wire = wire.value
+            kind = type(wire)
+        if kind is str:
+            total += 3 + (len(wire) if wire.isascii() else len(wire.encode()))
+        elif kind is int:
+            total += 1 if -24 <= wire < 24 else _int_weight(wire)
+        elif kind is bytes:
+            total += 5 + len(wire)
+        elif kind in _ARRAYS:
+            total += 5 + _weigh(wire)
+        else:
+            total += 9 if kind is float else 1
+    return total
 
 
 def _int_weight(number: int) -> int:

@@ -36,7 +36,7 @@ from testbench.tape._runs import pack_run
 from testbench.tape._segment import Segment
 from testbench.tape._sink import Sink
 from testbench.tape._structure import flatten, make_blob_head, make_end, make_header, make_kind, make_seal, sha256
-from testbench.tape._wire import Wire, lower, lower_outcome, weight
+from testbench.tape._wire import Wire, lower, lower_all, lower_outcome, weight
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -145,7 +145,7 @@ class Writer:
         Raises:
             UsageError: a value is not plain, or above 4 MiB without its payloads.
         """
-        body = [lower(value, self.blob) for value in values]
+        body = lower_all(values, self.blob)
         body.append(lower_outcome(outcome, self.blob))
         return body if weight(body) <= BODY_SIZE else self._spill(body)
 
