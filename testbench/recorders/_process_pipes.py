@@ -45,13 +45,14 @@ class _Pipe(io.RawIOBase):
 
     def slip_under(self, outer: Any) -> Any:
         """Take the place of the raw stream under a buffer and text wrapper of CPython's; return what is outermost."""
-        if isinstance(outer, io.TextIOWrapper):
+        kind: Any = type(outer)
+        if kind is io.TextIOWrapper:
             options: dict[str, Any] = {name: getattr(outer, name) for name in _OF_TEXT}
             return io.TextIOWrapper(self.slip_under(outer.detach()), **options)
-        if isinstance(outer, (io.BufferedReader, io.BufferedWriter)):
-            kind: Any = type(outer)
+        if kind is io.BufferedReader or kind is io.BufferedWriter:
             size = outer.__sizeof__() - kind.__basicsize__  # CPython counts the buffer, and tells its size nowhere else
-            return kind(self.slip_under(outer.detach()), size if size > 0 else io.DEFAULT_BUFFER_SIZE)
+            self.slip_under(outer.detach())
+            return kind(self, size if size > 0 else io.DEFAULT_BUFFER_SIZE)
         self.real, self.name = outer, outer.fileno()
         return self
 

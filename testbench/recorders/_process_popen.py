@@ -102,14 +102,15 @@ class PopenMethods:
 
     def internal_poll(self, face: Any, _deadstate: int | None = None, **rest: Any) -> Any:
         """Look whether it has ended: op ``poll``. With ``_deadstate`` it is CPython's housekeeping, never an event."""
+        if face.returncode is not None:
+            return face.returncode
         child = self._children.of(face)
         if _deadstate is not None:
             return self._bury(face, child, _deadstate)
         if child is None:
             return self._elsewhere("_internal_poll", face, **rest)
-        if face.returncode is None:
-            outcome = self._observe(child, "poll", {"child": self._children.reference(child.name)}, child.poll)
-            face.returncode = outcome.get("returncode")
+        outcome = self._observe(child, "poll", {"child": self._children.reference(child.name)}, child.poll)
+        face.returncode = outcome.get("returncode")
         return face.returncode
 
     def send_signal(self, face: Any, sig: Any) -> None:
@@ -132,12 +133,11 @@ class PopenMethods:
         """Reap a child of which the program has lost sight; one that is not real must not meet the system's pids."""
         if child is None:
             return self._children.straight(lambda: self._originals["_internal_poll"](face, _deadstate=deadstate))
-        if face.returncode is None:
-            if child.name.real_pid:
-                self._children.straight(lambda: child.world._internal_poll(_deadstate=deadstate))
-                face.returncode = child.world.returncode
-            else:
-                face.returncode = deadstate
+        if child.name.real_pid:
+            self._children.straight(lambda: child.world._internal_poll(_deadstate=deadstate))
+            face.returncode = child.world.returncode
+        else:
+            face.returncode = deadstate
         return face.returncode
 
     def _elsewhere(self, name: str, face: Any, *args: Any, **kwargs: Any) -> Any:

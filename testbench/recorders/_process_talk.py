@@ -109,12 +109,13 @@ class Talk:
 
     def _cross(self, sent: bytes | None, timeout: float | None) -> Outcome:
         child = self._child
-        without = [name for name in child.pipes if getattr(self._face, name) is None]
         request: Plain = {"child": self._children.reference(child.name), "input": sent, "timeout": timeout}
+
+        def effect() -> Plain:
+            return child.converse(sent, timeout, [name for name in child.pipes if getattr(self._face, name) is None])
+
         try:
-            outcome = self._children.cross(
-                "communicate", request, lambda: child.converse(sent, timeout, without), raises=RAISES
-            )
+            outcome = self._children.cross("communicate", request, effect, raises=RAISES)
         finally:
             if self._face.stdin and self._face.stdin.closed and "stdin" in child.pipes:
                 child.pipes["stdin"].close_real()
