@@ -245,7 +245,8 @@ class RecordingCall:
         self._mode.add_source(f"{self._kind}.{op}", effect, bind)
 
     def leak(self, op: str, request: Plain, effect: Callable[[], Any]) -> Any:
-        """Let it happen, and list it."""
+        """Let it happen, and list it; what came before is on disk by then, because this may be an ``exec``."""
         if not self._mode.lanes.current().depth:
             self._mode.leaks.note(f"{self._kind}.{op}", request)
+            self._mode.flush()
         return effect()

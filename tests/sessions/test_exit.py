@@ -88,3 +88,15 @@ def test_a_session_that_nobody_closed_is_set_aside_without_a_stderr(tmp_path: Pa
     ]
     assert subprocess.run(command).returncode == 0
     assert [path.name for path in tmp_path.iterdir()] == ["run.tape.failed"]
+
+
+def test_a_program_that_replaces_itself_leaves_what_came_before(tmp_path: Path) -> None:
+    """After an exec nobody can finish the tape; what was recorded is on disk and can be recovered."""
+    end = 'import os; os.execv(sys.executable, [sys.executable, "-c", "print(5)"])'
+    command = [sys.executable, "-c", PROGRAM.format(end=end), str(tmp_path / "run.tape")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "5\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["run.tape.partial"]
+    testbench.recover(tmp_path / "run.tape.partial", tmp_path / "whole.tape")
+    with testbench.open_tape(tmp_path / "whole.tape") as tape:
+        assert [len(event.values or ()) for event in tape.events(kind="clock", op="time")] == [1, 1, 1]
