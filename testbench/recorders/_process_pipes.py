@@ -13,52 +13,51 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from testbench.errors import UnsupportedError
+from testbench.inplace import real
 from testbench.protocol import Plain
 from testbench.recorders._process_child import Name
 from testbench.recorders._process_children import Children
+from testbench.recorders._process_world import STREAMS
 
 RAISES: Final = (OSError, ValueError)
 
-_OF_TEXT: Final = ("encoding", "errors", "line_buffering", "write_through")
-"""Attributes of a text wrapper with which another like it can be made."""
 
-
-class _Pipe(io.RawIOBase):
+class Pipe(io.RawIOBase):
     """One end of one pipe; looks like the `io.FileIO` whose place it takes.
 
     Args:
         children: the children of the session.
-        child: who is at the other end.
-        stream: which of the child's streams it is.
+        fd: its descriptor.
+        open_real: opens the stream that reaches the world, as `io.open` does.
 
     Attributes:
         name: the file descriptor, as for `io.FileIO`.
-        real: the stream that reaches the world. Once the child has started, it is what the world's half has for it.
+        stream: which of the child's streams it is.
     """
 
     closefd = True
-    name = -1
-    real: Any = None
+    mode: str
+    stream = ""
+    _child: Name | None = None
+    _real: Any = None
+    _owned = True
 
-    def __init__(self, children: Children, child: Name, stream: str) -> None:
-        self._children, self._child, self.stream = children, child, stream
+    def __init__(self, children: Children, fd: int, open_real: Callable[..., Any]) -> None:
+        self._children, self.name, self._open_real = children, fd, open_real
 
-    def slip_under(self, outer: Any) -> Any:
-        """Take the place of the raw stream under a buffer and text wrapper of CPython's; return what is outermost."""
-        kind: Any = type(outer)
-        if kind is io.TextIOWrapper:
-            options: dict[str, Any] = {name: getattr(outer, name) for name in _OF_TEXT}
-            return io.TextIOWrapper(self.slip_under(outer.detach()), **options)
-        if kind is io.BufferedReader or kind is io.BufferedWriter:
-            size = outer.__sizeof__() - kind.__basicsize__  # CPython counts the buffer, and tells its size nowhere else
-            self.slip_under(outer.detach())
-            return kind(self, size if size > 0 else io.DEFAULT_BUFFER_SIZE)
-        self.real, self.name = outer, outer.fileno()
-        return self
+    def join(self, child: Name, stream: str) -> None:
+        """Belong to a child that is about to start; until then, what is done to this pipe is no crossing."""
+        self._child, self.stream = child, stream
+
+    def reach(self) -> Any:
+        """Return the stream that reaches the world; only effects have a use for it."""
+        if self._real is None:
+            self._real = self._open_real(self.name, self.mode, 0)
+        return self._real
 
     def named(self) -> Plain:
         """Return how requests name this pipe; None once it is closed: its descriptor may be another file's by then."""
-        if self.closed:
+        if self.closed or self._child is None:
             return None
         return {"child": self._children.reference(self._child), "stream": self.stream}
 
@@ -68,7 +67,7 @@ class _Pipe(io.RawIOBase):
         Raises:
             UnsupportedError: always, for a child that is on the tape.
         """
-        if self._child.taped and not self._children.over:
+        if self._child is not None and self._child.taped and not self._children.over:
             raise UnsupportedError(
                 f"the {self.stream} of a recorded child was asked for its fileno(); what os.read, select, poll or "
                 "asyncio do with it cannot be recorded yet. Use communicate(), or read(), readline() and write() of "
@@ -84,10 +83,16 @@ class _Pipe(io.RawIOBase):
 
     def close_real(self) -> None:
         """Close the real pipe."""
-        self.real.close()
+        if self._real is not None:
+            self._real.close()
+        elif self._owned:
+            self._owned = False  # before it is closed: the number may be another file's at once
+            real.close(self.name)
 
     def _cross(self, op: str, details: dict[str, Plain], step: Callable[[], Plain]) -> Any:
         children, child = self._children, self._child
+        if child is None:
+            return step()
 
         def effect() -> Plain:
             child.check_real()
@@ -101,7 +106,7 @@ class _Pipe(io.RawIOBase):
             warnings.warn(f"unclosed file {source!r}", ResourceWarning, stacklevel=2, source=source)
 
 
-class Source(_Pipe):
+class Source(Pipe):
     """The program's end of the child's stdout or stderr."""
 
     mode = "rb"
@@ -136,10 +141,10 @@ class Source(_Pipe):
         if self._received is not None:
             data, self._received = self._received[:size], self._received[size:]
             return data
-        return self._cross("read", {"stream": self.stream, "size": size}, lambda: self.real.read(size))
+        return self._cross("read", {"stream": self.stream, "size": size}, lambda: self.reach().read(size))
 
 
-class Sink(_Pipe):
+class Sink(Pipe):
     """The program's end of the child's stdin."""
 
     mode = "wb"
@@ -156,7 +161,7 @@ class Sink(_Pipe):
         if self._collected is not None:
             self._collected.append(copy)
             return len(copy)
-        return self._cross("write", {"data": copy}, lambda: self.real.raw.write(copy))
+        return self._cross("write", {"data": copy}, lambda: self.reach().write(copy))
 
     @contextmanager
     def collecting(self) -> Iterator[list[bytes]]:
@@ -182,12 +187,16 @@ def _bytes_of(data: Any) -> bytes:
     return buffer.getvalue()
 
 
-def handed_on(stream: Any) -> Any:
-    """Return what to give `Popen` for a stream: the descriptor of a pipe of ours, which refuses it to the program."""
-    if stream is None or type(stream) is int:
-        return stream
-    raw = _raw_of(stream)
-    return raw.name if isinstance(raw, _Pipe) else stream
+def pipes_of(face: Any, children: Children) -> dict[str, Pipe] | None:
+    """Return the pipes of this session under the streams of a Popen, by name; None if one of them is something else."""
+    pipes: dict[str, Pipe] = {}
+    for name in STREAMS:
+        stream = getattr(face, name)
+        if stream is not None:
+            pipe = pipes[name] = _raw_of(stream)
+            if not isinstance(pipe, Pipe) or pipe._children is not children:
+                return None
+    return pipes
 
 
 def _raw_of(stream: Any) -> Any:
@@ -197,3 +206,11 @@ def _raw_of(stream: Any) -> Any:
         return stream.raw if isinstance(stream, (io.BufferedReader, io.BufferedWriter)) else stream
     except ValueError:
         return stream  # detached from what was under it
+
+
+def handed_on(stream: Any) -> Any:
+    """Return what to give `Popen` for a stream: the descriptor of a pipe of ours, which refuses it to the program."""
+    if stream is None or type(stream) is int:
+        return stream
+    raw = _raw_of(stream)
+    return raw.name if isinstance(raw, Pipe) else stream

@@ -19,6 +19,7 @@ from testbench.protocol import Plain
 from testbench.recorders._process_child import Child, Outcome
 from testbench.recorders._process_children import Children
 from testbench.recorders._process_nowhere import Nowhere
+from testbench.recorders._process_open import Opening
 from testbench.recorders._process_pipes import handed_on
 from testbench.recorders._process_spawn import check_signature
 from testbench.recorders._process_start import Starter
@@ -57,6 +58,9 @@ class PopenMethods:
         self.world = world_class(self._originals)
         starter = Starter(self._children, self._env_names, self.world, self._originals["_execute_child"], nowhere)
         bodies = {name: getattr(starter if name == "_execute_child" else self, own) for name, own in _METHODS.items()}
+        opened = Attribute(subprocess, "io")
+        stack.callback(opened.restore)
+        opened.to(Opening(self._children, opened.original))
         for name, redirect in redirects.items():
             stack.callback(redirect.restore)
             redirect.to(self._method(bodies[name], redirect.original))

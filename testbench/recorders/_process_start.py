@@ -17,12 +17,11 @@ from testbench.recorders._process_child import Child, Name, Outcome
 from testbench.recorders._process_children import Children
 from testbench.recorders._process_nowhere import Nowhere
 from testbench.recorders._process_outputs import Outputs
-from testbench.recorders._process_pipes import Sink, Source
+from testbench.recorders._process_pipes import Pipe, pipes_of
 from testbench.recorders._process_spawn import Spawn, listed, plain_args, request_of
 from testbench.recorders._process_stdio import describe, outputs_of, stranger_among
 from testbench.recorders._process_world import new_world
 
-_KIND: Final = {"stdin": Sink, "stdout": Source, "stderr": Source}
 _HANDED: Final = {"stdout": "c2pwrite", "stderr": "errwrite"}
 
 
@@ -46,14 +45,14 @@ class Starter:
 
     def execute_child(self, face: Any, args: Any, *rest: Any, **named: Any) -> None:
         """Start the child: op ``spawn``."""
-        spawn = Spawn(listed(args), *rest, **named)
-        outside, name_pipe = spawn.outside, self._children.pipe_named
-        unseen = "asyncio_child" if _asyncio_asks() else stranger_among(spawn, outside, name_pipe)
+        children, spawn, pipes = self._children, Spawn(listed(args), *rest, **named), pipes_of(face, self._children)
+        outside = spawn.outside
+        unseen = "asyncio_child" if _asyncio_asks() else stranger_among(spawn, outside, children.pipe_named)
         try:
-            if unseen is None:
-                self._spawn(face, spawn, outside)
+            if unseen is None and pipes is not None:
+                self._spawn(face, spawn, pipes, outside)
             else:
-                self._let_through(unseen, face, spawn)
+                self._let_through(unseen or "foreign_stream", face, spawn)
         finally:
             self._nowhere.forget(spawn.read_ends)
 
@@ -69,10 +68,10 @@ class Starter:
         self._children.leak(unseen, request, start)
         self._children.born(Name(real_pid=face.pid), face.pid, taped=False)
 
-    def _spawn(self, face: Any, spawn: Spawn, outside: dict[str, int]) -> None:
+    def _spawn(self, face: Any, spawn: Spawn, pipes: dict[str, Pipe], outside: dict[str, int]) -> None:
         children, devnull = self._children, vars(face).get("_devnull", -1)
         request = request_of(spawn, describe(spawn, devnull, children.pipe_named), self._env_names)
-        child = self._new_child(face, outputs_of(outside, devnull, children.pipe_named))
+        child = _new_child(pipes, outputs_of(outside, devnull, children.pipe_named))
         made: list[Outcome] = []
 
         def start() -> Plain:
@@ -102,28 +101,23 @@ class Starter:
         if callable(_signal.getsignal(_signal.SIGCHLD)):
             self._children.leak("sigchld_handler", {}, lambda: None)
 
-    def _new_child(self, face: Any, outputs: Outputs) -> Child:
-        name = Name()
-        pipes: dict[str, Any] = {}
-        for stream, kind in _KIND.items():
-            outer = getattr(face, stream)
-            if outer is not None:
-                pipe = pipes[stream] = kind(self._children, name, stream)
-                setattr(face, stream, pipe.slip_under(outer))
-        return Child(name, outputs, pipes)
-
     def _start(self, face: Any, child: Child, spawn: Spawn) -> Outcome:
-        world = child.world = new_world(self._world, face, child.pipes)
         self._nowhere.make_real(spawn.read_ends, face.pipesize)
+        world = child.world = new_world(self._world, face, child.pipes)
         try:
             _execute(world, spawn, child.outputs)
         finally:
             # The child's ends may be closed by now; a second time would close somebody else's files.
             face._closed_child_pipe_fds = world._closed_child_pipe_fds
-            for stream, pipe in child.pipes.items():
-                pipe.real = getattr(world, stream)  # an outer session may have slipped its own pipe under
         child.name.real_pid = world.pid
         return {"pid": self._children.told(world.pid)}
+
+
+def _new_child(pipes: dict[str, Pipe], outputs: Outputs) -> Child:
+    name = Name()
+    for stream, pipe in pipes.items():
+        pipe.join(name, stream)
+    return Child(name, outputs, pipes)
 
 
 def _execute(world: Any, spawn: Spawn, outputs: Outputs) -> None:

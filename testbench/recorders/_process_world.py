@@ -43,12 +43,12 @@ def new_world(kind: Any, face: Any, pipes: Mapping[str, Any]) -> Any:
     Args:
         kind: from `world_class`.
         face: the program's Popen.
-        pipes: its pipes, whose real streams the new object keeps from now on.
+        pipes: its pipes, whose real streams the new object shares with them.
     """
     world = kind.__new__(kind)
     vars(world).update(vars(face))
     for name, pipe in pipes.items():
-        setattr(world, name, io.BufferedWriter(pipe.real) if name == "stdin" else pipe.real)
+        setattr(world, name, io.BufferedWriter(pipe.reach()) if name == "stdin" else pipe.reach())
     world.text_mode, world.encoding, world.errors = False, None, None
     return world
 
