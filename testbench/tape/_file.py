@@ -9,11 +9,13 @@ import os
 import weakref
 from fcntl import LOCK_EX, LOCK_NB
 from pathlib import Path
+from stat import S_ISREG
 from typing import Self
 
 from testbench.errors import TapeBusyError, TapeWriteError, TestbenchError
-from testbench.inplace.real import aside, close, flock, fstat, fsync, open, rename, stat, unlink
+from testbench.inplace.real import aside, close, flock, fstat, fsync, open, pread, rename, stat, unlink
 from testbench.tape._sink import forked
+from testbench.tape._structure import MAGIC
 
 _FLAGS = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
 
@@ -39,12 +41,11 @@ class TapeFile:
 
         Raises:
             TapeBusyError: another recording, here or in another process, writes this tape right now.
-            TapeWriteError: the directory is missing or cannot be written, or there is a directory in the place.
+            TapeWriteError: the directory is missing or cannot be written, or what stands in the place is no tape.
         """
         path = Path(os.path.abspath(path))  # the program may change its directory before `commit`
         try:
-            if path.is_dir():
-                raise IsADirectoryError
+            _look_at(path)
             return cls(path, _create(path))
         except (OSError, ValueError) as error:
             raise _refused(path, error) from error
@@ -90,6 +91,26 @@ class TapeFile:
         """Forget the file in a forked child, which would hold the lock longer than its parent lives."""
         self._refusal = forked()
         self._close()
+
+
+def _look_at(path: Path) -> None:
+    """Refuse a place where something stands that a tape must not replace."""
+    if path.is_dir():
+        raise IsADirectoryError
+    try:
+        fd = open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except FileNotFoundError:
+        return
+    try:
+        status, start = fstat(fd), b""
+        if S_ISREG(status.st_mode):
+            start = pread(fd, len(MAGIC), 0)
+    finally:
+        close(fd)
+    if not S_ISREG(status.st_mode) or start != MAGIC[: status.st_size]:
+        raise TapeWriteError(
+            f"{path} is something else than a tape, and would be replaced. Give another path, or move it away."
+        )
 
 
 def _create(path: Path) -> int:

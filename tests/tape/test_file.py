@@ -11,6 +11,7 @@ import pytest
 
 from testbench.errors import RecordingError, TapeBusyError, TapeWriteError
 from testbench.tape import TapeFile
+from testbench.tape._structure import MAGIC
 
 
 @pytest.fixture
@@ -38,13 +39,14 @@ def test_a_tape_appears_whole_or_not_at_all(path):
 
 def test_a_tape_that_is_there_is_replaced_by_a_whole_one_only(path):
     """Recording over a good tape leaves it alone until the new one is whole, and when it never is."""
-    path.write_bytes(b"good")
+    good = MAGIC + b"good"
+    path.write_bytes(good)
     file = TapeFile.create(path)
     os.write(file.fd, b"unfinished")
-    assert path.read_bytes() == b"good"
+    assert path.read_bytes() == good
 
     assert file.set_aside() == path.with_name("run.tape.failed")
-    assert path.read_bytes() == b"good"
+    assert path.read_bytes() == good
     assert path.with_name("run.tape.failed").read_bytes() == b"unfinished"
 
     TapeFile.create(path).commit()
@@ -77,6 +79,7 @@ def test_a_tape_is_written_by_one_recording_at_a_time(path):
 HOLD = """
 import sys
 from testbench.tape import TapeFile
+from testbench.tape._structure import MAGIC
 file = TapeFile.create(sys.argv[1])
 print("open", flush=True)
 sys.stdin.read()
@@ -118,6 +121,7 @@ def test_the_lock_is_not_held_by_a_child_that_outlives_its_parent(path):
     script = """
 import os, signal, sys
 from testbench.tape import TapeFile
+from testbench.tape._structure import MAGIC
 file = TapeFile.create(sys.argv[1])
 child = os.fork()
 if not child:
@@ -200,3 +204,17 @@ def test_a_directory_that_comes_in_the_way_keeps_the_partial_tape(path):
     with pytest.raises(TapeWriteError, match="there is a directory in that place"):
         file.commit()
     assert path.with_name("run.tape.partial").read_bytes() == b"events"
+
+
+def test_what_is_no_tape_is_never_replaced(tmp_path):
+    """A recording takes the place of an older tape or of an empty file, and of nothing else."""
+    notes = tmp_path / "notes.txt"
+    notes.write_text("years of work")
+    os.mkfifo(tmp_path / "pipe")
+    for path in (notes, tmp_path / "pipe", "/dev/null"):
+        with pytest.raises(TapeWriteError, match="something else than a tape"):
+            TapeFile.create(path)
+    assert notes.read_text() == "years of work"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["notes.txt", "pipe"]
+    (tmp_path / "empty.tape").touch()
+    TapeFile.create(tmp_path / "empty.tape").commit()
