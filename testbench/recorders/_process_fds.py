@@ -2,34 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import select
-from typing import Final
 
 from testbench.inplace import real
-
-_HIGH: Final = 600
-"""Descriptors of ours begin here: pipes and files of the program get the numbers that they would get without us."""
-
-
-def own(fd: int) -> int:
-    """Return a duplicate of ``fd`` for ourselves; children do not inherit it."""
-    try:
-        return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _HIGH)
-    except OSError:
-        return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 3)  # the process may not have so many
 
 
 def own_pipe() -> tuple[int, int]:
     """Return a pipe for ourselves: the end to read, which does not block, and the end to write."""
-    low = real.pipe()
-    try:
-        read_end = own(low[0])
-        write_end = own(low[1])
-    finally:
-        for fd in low:
-            real.close(fd)
+    read_end, write_end = map(real.aside, real.pipe())
     os.set_blocking(read_end, False)
     return read_end, write_end
 

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from testbench.inplace import real
-from testbench.recorders._process_fds import identity, own
+from testbench.recorders._process_fds import identity
 
 
 class Nowhere:
@@ -96,8 +96,5 @@ def _replace(*places: int) -> None:
 
 def _half(which: int) -> int:
     ends = real.pipe()
-    try:
-        return own(ends[which])
-    finally:
-        for fd in ends:
-            real.close(fd)
+    real.close(ends[1 - which])
+    return real.aside(ends[which])

@@ -18,7 +18,7 @@ import attrs
 
 from testbench.inplace import real
 from testbench.protocol import Plain
-from testbench.recorders._process_fds import own, write_all
+from testbench.recorders._process_fds import write_all
 from testbench.recorders._process_pump import Pump
 
 
@@ -126,7 +126,7 @@ NO_OUTPUTS: Final = Outputs([])
 
 def share(name: str, fd: int, *, standard: int | None) -> Shared:
     """Return a stream of a child that is about to start, as it stands now."""
-    kept = own(fd)
+    kept = real.apart(fd)
     appending = name != "stdin" and _appends(kept)
     position = real.fstat(kept).st_size if appending else _offset(kept)
     return Shared(name, kept, position, standard)

@@ -11,7 +11,7 @@ import select
 from typing import Final
 
 from testbench.inplace import real
-from testbench.recorders._process_fds import own, own_pipe, write_all
+from testbench.recorders._process_fds import own_pipe, write_all
 
 _CHUNK: Final = 65_536
 
@@ -37,7 +37,7 @@ class Pump:
 
     def __init__(self, target: int, standard: int) -> None:
         self._read_end, self.handed = own_pipe()
-        self._target = own(target)
+        self._target = real.apart(target)
         self._kept: list[bytes] = []
         self._pending: list[bytes] = []
         self._reading = real.allocate_lock()
