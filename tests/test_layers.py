@@ -25,7 +25,14 @@ BELOW = {
     "_api": {"errors", "protocol", "inplace", "values", "tape", "sessions", "recorders"},
     "testing": {"errors", "protocol", "inplace", "values", "tape", "_api"},
     "harness": {"errors", "protocol", "inplace", "values", "tape", "recorders", "_api"},
-    "cli": {"errors", "protocol", "tape", "_api", "harness"},  # the command line also shows what harness offers
+    "cli": {
+        "errors",
+        "protocol",
+        "inplace",
+        "tape",
+        "_api",
+        "harness",
+    },  # the command line also shows what harness offers
     "__main__": {"cli"},
     "__init__": {"errors", "protocol", "tape", "sessions", "recorders", "_api"},  # a list of names, no logic
 }

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
 from importlib import metadata
-from typing import Final
+from typing import Final, TextIO
 
 from testbench.cli import check, diff, export, import_, info, record, recover, replay, show
 from testbench.cli._command import Command, Formatter, Parser
 from testbench.cli._exit import SIGNALLED, USAGE
 from testbench.errors import TestbenchError
+from testbench.inplace.real import aside
 
 COMMANDS: Final[tuple[Command, ...]] = (
     record.COMMAND,
@@ -35,8 +37,7 @@ def run(argv: Sequence[str] | None) -> int:
     """Find the command, run it, and turn whatever happens into an exit status."""
     words = list(sys.argv[1:] if argv is None else argv)
     command = next((command for command in COMMANDS if words and command.name == words[0]), None)
-    for stream in (sys.stdout, sys.stderr):
-        _encode_everything(stream)
+    sys.stdout, sys.stderr = _usable(sys.stdout), _usable(sys.stderr)
     try:
         if command is None:
             return _without_command(words)
@@ -63,7 +64,7 @@ def _parse(command: Command, words: list[str]) -> argparse.Namespace:
 def _guarded(command: Command, options: argparse.Namespace) -> int:
     try:
         status = command.run(options)
-        _flush()
+        sys.stdout.flush()
     except TestbenchError as error:
         print(f"{_PROG}: {error}", file=sys.stderr)
         return command.base + error.exit_status
@@ -77,11 +78,6 @@ def _guarded(command: Command, options: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         return SIGNALLED + _SIGINT
     return status
-
-
-def _flush() -> None:
-    if sys.stdout is not None:  # None where the caller has closed it
-        sys.stdout.flush()
 
 
 def _forget_stdout() -> None:
@@ -121,10 +117,14 @@ def overview() -> Parser:
     return parser
 
 
-def _encode_everything(stream: object) -> None:
-    reconfigure = getattr(stream, "reconfigure", None)
-    if reconfigure is not None:  # a terminal that cannot show a character gets its escape, never an error
-        reconfigure(errors="backslashreplace")
+def _usable(stream: TextIO | None) -> TextIO:
+    """Return a stream that takes every character; one that leads nowhere where the caller has closed it."""
+    if stream is None:
+        # Far from the descriptor that is missing: a program that we become must find it missing too.
+        return open(aside(os.open(os.devnull, os.O_WRONLY)), "w", encoding="utf-8", errors="backslashreplace")
+    if isinstance(stream, io.TextIOWrapper):  # a terminal that cannot show a character gets its escape, never an error
+        stream.reconfigure(errors="backslashreplace")
+    return stream
 
 
 _STATUSES: Final = """\

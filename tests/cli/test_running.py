@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -302,3 +303,28 @@ def test_stdin_is_the_programs_own(run: Run, tmp_path: Path) -> None:
         text=True,
     )
     assert (done.returncode, done.stdout) == (0, "words\n")
+
+
+@pytest.mark.parametrize("closed", ["1>&-", "2>&-", "0<&-", "0<&- 1>&- 2>&-"])
+def test_a_program_without_its_standard_streams_is_recorded_without_them(closed: str, tmp_path: Path) -> None:
+    """Who starts programs with closed descriptors (cron, some supervisors) finds them closed under a tape too."""
+    program = (
+        "import os, time; time.time()\n"
+        "def free(fd):\n"
+        "    try: os.fstat(fd)\n"
+        "    except OSError: return True\n"
+        "open('seen', 'a').write(str([free(fd) for fd in (0, 1, 2)]))"
+    )
+    for words in ("", " -m testbench record -o run.tape -- python", " -m testbench replay run.tape -- python"):
+        command = (
+            f'{shlex.quote(sys.executable)}{words.replace("python", shlex.quote(sys.executable))} -c "$1" {closed}'
+        )
+        done = subprocess.run(
+            ["sh", "-c", command, "sh", program],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        )
+        assert done.returncode == 0
+    seen = (tmp_path / "seen").read_text()
+    assert len(seen) % 3 == 0
+    assert seen == seen[: len(seen) // 3] * 3
