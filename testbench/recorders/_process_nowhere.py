@@ -44,7 +44,7 @@ class Nowhere:
         """Return ``Popen._get_handles`` so that all pipes it makes lead nowhere."""
         if not isinstance(get_handles, types.FunctionType) or get_handles.__globals__ is not vars(subprocess):
             return get_handles  # an outer session's
-        names = {**get_handles.__globals__, "os": types.SimpleNamespace(**{**vars(os), "pipe": self.pipe})}
+        names = {**get_handles.__globals__, "os": _Os(self.pipe)}
         return types.FunctionType(get_handles.__code__, names, get_handles.__name__, get_handles.__defaults__)
 
     def make_real(self, read_ends: Iterable[int], size: int = -1) -> None:
@@ -82,6 +82,16 @@ class Nowhere:
         """Let go of the two ends."""
         for fd in self._ends:
             real.close(fd)
+
+
+class _Os:
+    """The module os, but for one function."""
+
+    def __init__(self, pipe: Callable[[], tuple[int, int]]) -> None:
+        self.pipe = pipe
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(os, name)
 
 
 def _replace(*places: int) -> None:
