@@ -179,8 +179,8 @@ class Testbench:
                 "python": platform.python_version(),
                 "implementation": sys.implementation.name,
                 "system": sys.platform,
-                "hash_seed": os.environ.get("PYTHONHASHSEED"),
             }
+            meta["hash_seed"] = os.environ.get("PYTHONHASHSEED")
         return {**meta, **self.meta}
 
 

@@ -33,8 +33,7 @@ def hash_seed(meta: Mapping[str, Plain] | None = None) -> str:
     Args:
         meta: header of the tape to replay; None while recording, when the user's own choice counts.
     """
-    host = (meta or {}).get("host")
-    recorded = host.get("hash_seed") if isinstance(host, dict) else None
+    recorded = (meta or {}).get("hash_seed")
     seed = recorded if isinstance(recorded, str) else os.environ.get("PYTHONHASHSEED", "")
     return seed if seed.isdigit() else _FIXED_SEED
 

@@ -129,6 +129,8 @@ def test_sets_have_the_same_order_on_replay(run: Run) -> None:
     assert run("replay", "x.tape", "--", PY, "-c", code, PYTHONHASHSEED="7").stdout == given.stdout
     fixed = run("record", "-o", "y.tape", "--", PY, "-c", code, PYTHONHASHSEED="random")
     assert fixed.stdout.endswith(" 0\n")
+    paused = run("record", "--clock", "paused", "-o", "z.tape", "--", PY, "-c", code, PYTHONHASHSEED="9")
+    assert run("replay", "z.tape", "--", PY, "-c", code, PYTHONHASHSEED="7").stdout == paused.stdout
 
 
 def test_a_paused_clock_makes_recordings_identical(run: Run, program: str, tmp_path: Path) -> None:
