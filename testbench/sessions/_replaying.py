@@ -9,6 +9,7 @@ import attrs
 
 from testbench.errors import TestbenchError, UsageError
 from testbench.protocol import Effect, Matcher, Plain
+from testbench.sessions._arriving import Arrivals, OverError
 from testbench.sessions._cursor import STRANGER, Cursor, RawEvent
 from testbench.sessions._errors import rebuild
 from testbench.sessions._lanes import Lane, Lanes
@@ -18,10 +19,6 @@ from testbench.sessions._reporting import Reporter
 from testbench.sessions._rerecording import Rerecorder
 from testbench.tape import Raised, Reader, Writer, plain
 from testbench.values import same
-
-
-class OverError(Exception):
-    """The session ended while a lane waited: its crossing comes after it and is for the real world."""
 
 
 class Replaying:
@@ -42,19 +39,19 @@ class Replaying:
         self._reader = reader
         self._matchers = matchers
         self._rerecorder = Rerecorder(writer)
-        self._failure: TestbenchError | None = None
         self._sources: list[tuple[str, Effect, Bind]] = []
         self._run: Answers | None = None  # the values of the open run
         self._open = ""  # the name of its source
-        self.cursor = Cursor(reader, stall_s, lambda: self._failure)
-        self._reporter = Reporter(reader, self.cursor, matchers)
+        self._arrivals = Arrivals(self._unplug)
+        self.cursor = Cursor(reader, stall_s, lambda: self._arrivals.failure)
+        self._arrivals.follow(self.cursor, Reporter(reader, self.cursor, matchers))
         self.lanes = Lanes(self._born, self._adopted, self._go_parallel)
         self.cursor.shared = not self.lanes.single
 
     @property
     def failure(self) -> TestbenchError | None:
         """What went wrong so far, if anything."""
-        return self._failure
+        return self._arrivals.failure
 
     def call_for(self, kind: str) -> ReplayingCall:
         """Return the waist for one kind."""
@@ -64,14 +61,14 @@ class Replaying:
         """Answer one crossing from the tape; see `testbench.protocol.Call`."""
         lane = self.lanes.current()
         if lane.depth:
-            self._intrude(name)
+            self._arrivals.intrude(name)
         lane.depth = 1
         try:
             return self._cross(lane, name, request, raises)
         except OverError:
             return effect()
         except TestbenchError as error:
-            self._stick(error)
+            self._arrivals.stick(error)
             raise
         finally:
             lane.depth = 0
@@ -80,11 +77,13 @@ class Replaying:
         event = self._arrive(lane.number, lane, name, request)
         row = self.cursor.row
         if row.name != name or row.fields[-1:] != ("outcome",):
-            self._diverge("mismatch", f"the tape holds {row.name} here, the program called {name}", lane, name, request)
+            self._arrivals.diverge(
+                "mismatch", f"the tape holds {row.name} here, the program called {name}", lane, name, request
+            )
         recorded, took_ns, outcome = self._reader.call_body(event[3], row)
         reason = self._matchers.get(name, exact)(recorded, request)
         if reason is not None:
-            self._diverge("mismatch", f"{name} was asked something else: {reason}", lane, name, request)
+            self._arrivals.diverge("mismatch", f"{name} was asked something else: {reason}", lane, name, request)
         if self._rerecorder.active:
             asked = plain(request) if same(recorded, request) else recorded  # a matcher lets some requests differ
             self._rerecorder.call(row, event, asked, took_ns, outcome)
@@ -96,33 +95,15 @@ class Replaying:
     def refuse(self, name: str, request: Plain) -> NoReturn:
         """Refuse a crossing that no tape can answer."""
         reason = f"{name} cannot be replayed, and is not let through to the real world"
-        self._diverge("refused", reason, self.lanes.current(), name, request)
+        self._arrivals.diverge("refused", reason, self.lanes.current(), name, request)
 
     def _arrive(self, turn: int, lane: Lane, name: str, request: Plain) -> RawEvent:
-        """Wait for this lane's turn; return the event of this lane that is at the cursor now.
-
-        At the end of the tape, another lane than the main one waits for the end of the session: it may be a thread that
-        had begun this crossing when the recording ended, and whose outcome came later.
-        """
+        """Wait for this lane's turn; return the event of this lane that is at the cursor now."""
         if self.cursor.over:
             raise OverError
         if self._run is not None:
             self._settle(lane, name, request)
-        cursor = self.cursor
-        # Where it is this lane's turn already, nobody else can move the cursor: there is nothing to wait for or lock.
-        if (cursor.turn != turn or self._failure is not None) and not cursor.wait(turn):
-            self._diverge("stall", self._stalled(), lane, name, request)
-        event = cursor.event
-        if event is None:
-            if lane is not self.lanes.main and cursor.wait_over(turn):
-                raise OverError
-            self._diverge("exhausted", f"the tape has ended, and the program calls {name}", lane, name, request)
-        return event
-
-    def _stalled(self) -> str:
-        event = self.cursor.event
-        owner = self.cursor.names.get(event[2] if event else STRANGER, "a new lane")
-        return f"no lane has moved for a while: the next event, {self.cursor.row.name}, belongs to {owner}"
+        return self._arrivals.at(turn, lane, name, request)
 
     def _rebuilt(
         self, outcome: Raised, raises: tuple[type[BaseException], ...], lane: Lane, name: str, request: Plain
@@ -130,7 +111,7 @@ class Replaying:
         try:
             return rebuild(outcome, raises)
         except UsageError as reason:
-            self._diverge("mismatch", str(reason), lane, name, request)
+            self._arrivals.diverge("mismatch", str(reason), lane, name, request)
 
     # Sources.
 
@@ -150,14 +131,14 @@ class Replaying:
         depth, lane.depth = lane.depth, 1
         try:
             if depth:
-                self._intrude(name)
+                self._arrivals.intrude(name)
             run = self._begin_run(name, lane)
             self.cursor.advance()
             return run.reads
         except OverError:
             return (effect(),)
         except TestbenchError as error:
-            self._stick(error)
+            self._arrivals.stick(error)
             raise
         finally:
             lane.depth = depth
@@ -166,7 +147,9 @@ class Replaying:
         event = self._arrive(lane.number, lane, name, None)
         row = self.cursor.row
         if row.name != name or row.fields != ("values",):
-            self._diverge("mismatch", f"the tape holds {row.name} here, the program read {name}", lane, name, None)
+            self._arrivals.diverge(
+                "mismatch", f"the tape holds {row.name} here, the program read {name}", lane, name, None
+            )
         values = self._reader.run_values(event[3])
         run = Answers(values)
         self._run, self._open = run, name
@@ -182,7 +165,9 @@ class Replaying:
             self._run = None
         elif self.lanes.single or name != self._open:
             reads = "one more read" if left == 1 else f"{left} more reads"
-            self._diverge("mismatch", f"the tape holds {reads} of {self._open} before this", lane, name, request)
+            self._arrivals.diverge(
+                "mismatch", f"the tape holds {reads} of {self._open} before this", lane, name, request
+            )
 
     def _parallel_reader(self, name: str, effect: Effect) -> Callable[[], Plain]:
         """Return the reader for several lanes: the cursor stays at a run until its last value is taken."""
@@ -190,7 +175,7 @@ class Replaying:
         def read() -> Plain:
             lane = self.lanes.current()
             if lane.depth:
-                self._intrude(name)
+                self._arrivals.intrude(name)
             lane.depth = 1
             try:
                 self._arrive(lane.number, lane, name, None)
@@ -203,12 +188,17 @@ class Replaying:
             except OverError:
                 return effect()
             except TestbenchError as error:
-                self._stick(error)
+                self._arrivals.stick(error)
                 raise
             finally:
                 lane.depth = 0
 
         return read
+
+    def _unplug(self) -> None:
+        """Let every read fail from now on."""
+        for _, _, bind in self._sources:
+            bind(self._arrivals.fail)
 
     def _go_parallel(self) -> None:
         self._settle(self.lanes.main, "lane.start", None)
@@ -233,50 +223,17 @@ class Replaying:
             row = self.cursor.row
             if row.name != "lane.start" or event[3][0] != name:
                 told = f"the tape holds {row.name} here, the program started the lane {name}"
-                self._diverge("mismatch", told, asking, "lane.start", request)
+                self._arrivals.diverge("mismatch", told, asking, "lane.start", request)
             self._rerecorder.lane(event)
             self.cursor.advance()
             return Lane(int(event[2]), name)
         except OverError:
             return Lane(-1, name)
         except TestbenchError as error:
-            self._stick(error)
+            self._arrivals.stick(error)
             raise
         finally:
             asking.depth = depth
-
-    # Divergence.
-
-    def _diverge(self, code: str, reason: str, lane: Lane, name: str, request: Plain) -> NoReturn:
-        """Raise a divergence, and make it stick."""
-        if self._failure is None:
-            self._stick(self._reporter.error(code, reason, lane.name, name, request))
-        assert self._failure is not None
-        raise self._failure
-
-    def _intrude(self, name: str) -> NoReturn:
-        """Refuse what a signal handler or finaliser asks for while its thread is reading an event.
-
-        It sticks, but nobody is waked and nothing is looked up: this thread may hold the lock that it takes.
-        """
-        if self._failure is None:
-            self._failure = UsageError(
-                f"{name} was called by a signal handler or finaliser while an event was being read; it is not on the "
-                "tape, so it can be neither answered nor run"
-            )
-        raise self._failure
-
-    def _stick(self, failure: TestbenchError) -> None:
-        """Make every later crossing, and the end of the session, raise this again."""
-        if self._failure is None:
-            self._failure = failure
-            for _, _, bind in self._sources:
-                bind(self._raise_again)
-            self.cursor.wake_all()
-
-    def _raise_again(self) -> Plain:
-        assert self._failure is not None
-        raise self._failure
 
     # The end.
 
@@ -301,7 +258,7 @@ class Replaying:
     def settle(self) -> None:
         """Let lanes that still run take what is theirs; give up when one that should move is gone or does not move."""
         here = self.lanes.known()
-        while self._failure is None and self.cursor.event is not None:
+        while self.failure is None and self.cursor.event is not None:
             owner = self.cursor.turn
             if (here is not None and owner == here.number) or owner not in self.lanes.alive():
                 return
@@ -309,15 +266,15 @@ class Replaying:
                 return
 
     def _check_leftover(self) -> None:
-        if self._failure is not None:
-            raise self._failure
+        if self.failure is not None:
+            raise self.failure
         lane = self.lanes.known() or self.lanes.main
         self._settle(lane, "", None)
         self.cursor.check()
         if self.cursor.event is not None:
             left = self._reader.total - self.cursor.seq
             events = "one event was" if left == 1 else f"{left} events were"
-            self._diverge("leftover", f"the program has ended and {events} never asked for", lane, "", None)
+            self._arrivals.diverge("leftover", f"the program has ended and {events} never asked for", lane, "", None)
 
 
 @attrs.frozen
