@@ -81,9 +81,16 @@ class Testbench:
         _one_of("leaks", self.leaks, ("ignore", "warn", "fail"))
         if self.start is not None and self.clock != "paused":
             raise UsageError('start= has a meaning only with clock="paused"; give both or neither')
+        if not isinstance(self.stall_s, int | float) or not self.stall_s > 0:
+            raise UsageError(f"stall_s={self.stall_s!r} is no time to wait; expected a number of seconds above 0")
         for given in self.recorders or ():
             if isinstance(given, str):
                 _one_of("recorders", given, tuple(BUILTIN))
+            elif any(not hasattr(given, part) for part in ("kind", "version", "matchers", "install")):
+                raise UsageError(
+                    f"{given!r} is no recorder: expected the name of a kind, or an object with kind, version, matchers "
+                    "and install"
+                )
 
     def record(self, path: StrPath) -> Session:
         """Return a session that records to ``path``; see `record`."""

@@ -501,7 +501,10 @@ def test_once_records_the_first_time_and_replays_after(tape: Path, monkeypatch: 
         ({"clock": "paused", "start": "yesterday"}, "ISO 8601"),
         ({"recorders": ["clocks"]}, "clocks"),
         ({"recorders": ["clock", "clock"]}, "two recorders"),
+        ({"recorders": [object()]}, "is no recorder"),
         ({"leaks": "maybe"}, "expected one of ignore, warn, fail"),
+        ({"stall_s": "long"}, "number of seconds"),
+        ({"stall_s": 0}, "number of seconds"),
     ],
 )
 def test_a_wrong_option_is_refused_before_anything_happens(options: dict[str, Any], text: str, tape: Path) -> None:
