@@ -74,6 +74,18 @@ class Call(Protocol):
         """
         ...
 
+    def inside(self) -> bool:
+        """Tell whether what the running thread does now is no crossing, and belongs to the real world.
+
+        So it is within an effect while recording (it belongs to the crossing that is being performed), and everywhere
+        once the session is over or its recording has broken. Never within a replay, which runs no effects.
+
+        A recorder asks before it does anything of its own with what it sees (changes arguments, remembers a descriptor,
+        reports a leak), and calls the original where the answer is yes. It is cheap, and does not make a lane of a
+        thread that has none.
+        """
+        ...
+
 
 class Recorder(Protocol):
     """One kind of boundary.

@@ -166,6 +166,13 @@ class Recording:
         finally:
             asking.depth = depth
 
+    def inside(self) -> bool:
+        """Tell whether the running thread is in an effect, or nothing is recorded any more; see `Call.inside`."""
+        if self._finished or (self._broken is not None and self._raised):  # what nobody was told yet, a crossing raises
+            return True
+        lane = self.lanes.known()
+        return lane is not None and lane.depth > 0
+
     # The end, good or bad.
 
     def flush(self) -> None:
@@ -250,3 +257,7 @@ class RecordingCall:
             self._mode.leaks.note(f"{self._kind}.{op}", request)
             self._mode.flush()
         return effect()
+
+    def inside(self) -> bool:
+        """Tell whether it belongs to an effect, or comes after the recording."""
+        return self._mode.inside()

@@ -297,3 +297,7 @@ class ReplayingCall:
     def leak(self, op: str, request: Plain, effect: Callable[[], Any]) -> Any:
         """Refuse."""
         self._mode.refuse(f"{self._kind}.{op}", request)
+
+    def inside(self) -> bool:
+        """Tell whether the session is over; no effect is run before."""
+        return self._mode.cursor.over

@@ -39,6 +39,10 @@ class Performing:
         """Give a reader that is one crossing each."""
         bind(lambda: self(op, None, effect))
 
+    def inside(self):
+        """Tell whether an effect runs."""
+        return self._inside
+
 
 class Answering:
     """Gives remembered outcomes in their order, and runs nothing."""
@@ -59,6 +63,10 @@ class Answering:
     def source(self, op, effect, bind):
         """Give a reader that answers."""
         bind(lambda: self(op, None, effect))
+
+    def inside(self):
+        """Tell that no effect ever runs."""
+        return False
 
 
 @pytest.fixture
