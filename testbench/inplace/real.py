@@ -9,6 +9,7 @@ from __future__ import annotations
 import _thread
 import fcntl as _fcntl
 import os as _os
+import select as _select
 import time as _time
 from typing import Final
 
@@ -58,6 +59,18 @@ waitpid: Final = _real(_os.waitpid)
 write: Final = _real(_os.write)
 
 flock: Final = _real(_fcntl.flock)
+
+_new_poll: Final = _real(_select.poll)
+_poll_register: Final = type(_select.poll()).register
+_poll: Final = type(_select.poll()).poll
+
+
+def wait_ready(fd: int, events: int, timeout_ms: int | None = None) -> bool:
+    """Wait until a descriptor is ready for ``events`` (bits of ``poll(2)``); False when the time runs out first."""
+    poll = _new_poll()
+    _poll_register(poll, fd, events)
+    return bool(_poll(poll, timeout_ms))
+
 
 _APART: Final = 600
 """Descriptors of ours begin here: those of the program get the numbers that they would get without us."""

@@ -36,7 +36,7 @@ def install_beyond(children: Children, stack: ExitStack) -> None:
 
 def _reporting(children: Children, name: str, original: Callable[..., Any]) -> Callable[..., Any]:
     def function(*args: Any, **kwargs: Any) -> Any:
-        if children.thread.depth:
+        if children.passing():
             return original(*args, **kwargs)
         return children.leak(name, _asked(name, args), lambda: original(*args, **kwargs))
 

@@ -10,14 +10,16 @@ from typing import Any, Final
 
 from testbench.errors import UnsupportedError
 from testbench.protocol import Call, Plain
+from testbench.recorders._process_channels import Channels
 from testbench.recorders._process_child import Child, Name, Outcome
+from testbench.recorders._process_nowhere import Nowhere
 
 FIRST_VIRTUAL_PID: Final = 5_000_000
 """Linux gives no pid above 4194304 (PID_MAX_LIMIT), so these never mean a real process."""
 
 
 class _Thread(threading.local):
-    """How deep a thread is inside effects of ours, what stands for it, and how many children it has started."""
+    """How deep a thread is in doings that are no crossings, what stands for it, and how many children it started."""
 
     depth = 0
 
@@ -34,8 +36,9 @@ class Children:
         virtual_pids: tell the program pids that repeat from run to run.
 
     Attributes:
-        thread: what is known of the running thread. While its ``depth`` is above zero, it is inside an effect of ours,
-            and nothing it does is a crossing.
+        thread: what is known of the running thread. While its ``depth`` is above zero, nothing it does is a crossing.
+        nowhere: lends pipes.
+        channels: descriptors of the program that lead to a child.
         attribute: the name under which a Popen keeps its child, None for one that is not on the tape.
         over: the session has ended.
     """
@@ -44,6 +47,8 @@ class Children:
         self._call = call
         self._virtual = itertools.count(FIRST_VIRTUAL_PID) if virtual_pids else None
         self.thread = _Thread()
+        self.nowhere = Nowhere()
+        self.channels = Channels(self.nowhere)
         self._by_pid: dict[int, Name] = {}
         self._by_real_pid: dict[int, Name] = {}
         self._pipes: dict[int, weakref.ref[Any]] = {}
@@ -61,8 +66,8 @@ class Children:
         *,
         raises: tuple[type[BaseException], ...] = (),
     ) -> Outcome:
-        """Make one crossing; redirects of ours let everything through that the effect does."""
-        return self._call(op, request, lambda: self.straight(effect), raises=raises)  # type: ignore[return-value]
+        """Make one crossing."""
+        return self._call(op, request, effect, raises=raises)  # type: ignore[return-value]
 
     def leak(self, op: str, request: Plain, effect: Callable[[], Any]) -> Any:
         """Report a crossing that cannot be recorded, and let it happen (on replay: refuse it)."""
@@ -81,6 +86,10 @@ class Children:
             return action()
         finally:
             self.thread.depth -= 1
+
+    def passing(self) -> bool:
+        """Tell whether what the running thread does now is no crossing: redirects of ours let it through."""
+        return self.thread.depth > 0 or self._call.inside()
 
     # Names.
 
@@ -140,6 +149,8 @@ class Children:
         found = self._pipes.get(fd)
         pipe = None if found is None else found()
         named: Plain = None if pipe is None else pipe.named()
+        if named is None and (channel := self.channels.find(fd)) is not None:
+            return {"child": self.reference(channel.name), "stream": channel.stream}
         return named
 
     def hand_over(self) -> None:

@@ -26,9 +26,7 @@ def write_all(fd: int, data: bytes) -> None:
         try:
             view = view[real.write(fd, view) :]
         except BlockingIOError:
-            writable = select.poll()
-            writable.register(fd, select.POLLOUT)
-            writable.poll()
+            real.wait_ready(fd, select.POLLOUT)
 
 
 def identity(fd: int) -> tuple[int, int]:

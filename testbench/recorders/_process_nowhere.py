@@ -24,7 +24,7 @@ class Nowhere:
 
     def __init__(self) -> None:
         self._ends = _half(0), _half(1)
-        self._identity = identity(self._ends[0])
+        self._identities = tuple(map(identity, self._ends))
         self._lent: dict[int, int] = {}
         self._lends = True
 
@@ -61,10 +61,19 @@ class Nowhere:
         for read_end in read_ends:
             write_end = self._lent.get(read_end)
             # Asking twice, since that pair may have been closed unused, and this be somebody else's.
-            if write_end is not None and identity(read_end) == self._identity:
+            if write_end is not None and identity(read_end) == self._identities[0]:
                 _replace(read_end, write_end)
                 if size > 0:
                     fcntl.fcntl(write_end, fcntl.F_SETPIPE_SZ, size)
+
+    def settle(self, fd: int) -> None:
+        """Put a pipe of its own in the place of one that leads nowhere; nobody holds its other end either."""
+        found = identity(fd)
+        if found in self._identities:
+            ends = real.pipe()
+            real.dup2(ends[self._identities.index(found)], fd, False)
+            for end in ends:
+                real.close(end)
 
     def forget(self, read_ends: Iterable[int]) -> None:
         """Be told that it is settled where these lead."""

@@ -31,7 +31,7 @@ class Opening:
 
     def open(self, file: Any, mode: str = "r", buffering: int = -1, *rest: Any, **named: Any) -> Any:
         """Open what `io.open` opens, with a raw stream of ours where it is a pipe of a child that may be recorded."""
-        if self._children.thread.depth or mode not in _KINDS or type(file) is not int:
+        if self._children.passing() or mode not in _KINDS or type(file) is not int:
             return self._original.open(file, mode, buffering, *rest, **named)
         kind, buffered = _KINDS[mode]
         pipe = kind(self._children, file, self._original.open)

@@ -27,28 +27,30 @@ class Shared:
     """One open file that the child shares with the program.
 
     Attributes:
-        name: ``"stdin"``, ``"stdout"`` or ``"stderr"``.
+        name: ``"stdin"``, ``"stdout"``, ``"stderr"``, or ``"fd7"`` for one that was passed.
         fd: a duplicate of our own, with the offset that child and program share.
         position: how far the child's doings are known, in bytes.
         standard: the standard descriptor of the program that the child inherits, None for a file that it was given. A
             child that inherits can be handed a pipe instead.
+        reads: the child can only read it.
     """
 
     name: str
     fd: int
     position: int
     standard: int | None
+    reads: bool
     pump: Pump | None = None
 
     def take(self, *, ended: bool) -> Plain:
-        """Return what the child wrote since the last time, or for stdin how many bytes it read; falsy if nothing."""
+        """Return what the child wrote since the last time, or how many bytes it read; falsy if nothing."""
         if self.pump is not None:
             return self.pump.take(ended=ended)
         start, end = self.position, real.lseek(self.fd, 0, os.SEEK_CUR)
         if end <= start:
             return None
         self.position = end
-        return end - start if self.name == "stdin" else _read_range(self.fd, start, end)
+        return end - start if self.reads else _read_range(self.fd, start, end)
 
     def give(self, content: Plain) -> None:
         """Do to the file what the child did to it."""
@@ -127,9 +129,11 @@ NO_OUTPUTS: Final = Outputs([])
 def share(name: str, fd: int, *, standard: int | None) -> Shared:
     """Return a stream of a child that is about to start, as it stands now."""
     kept = real.apart(fd)
-    appending = name != "stdin" and _appends(kept)
+    flags = fcntl.fcntl(kept, fcntl.F_GETFL)
+    reads = name == "stdin" or flags & os.O_ACCMODE == os.O_RDONLY
+    appending = not reads and bool(flags & os.O_APPEND)
     position = real.fstat(kept).st_size if appending else _offset(kept)
-    return Shared(name, kept, position, standard)
+    return Shared(name, kept, position, standard, reads)
 
 
 def _offset(fd: int) -> int:
@@ -137,10 +141,6 @@ def _offset(fd: int) -> int:
         return real.lseek(fd, 0, os.SEEK_CUR)
     except OSError:
         return 0  # a pipe has none
-
-
-def _appends(fd: int) -> bool:
-    return bool(fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_APPEND)
 
 
 def _read_range(fd: int, start: int, end: int) -> bytes:

@@ -45,10 +45,10 @@ class PidFunctions:
     def _redirect(self, stack: ExitStack, name: str, body: Callable[..., Any]) -> None:
         redirect = Redirect(getattr(os, name))
         original = self._originals[name] = redirect.original
-        thread = self._children.thread
+        passing = self._children.passing
 
         def function(*args: Any, **kwargs: Any) -> Any:
-            return original(*args, **kwargs) if thread.depth else body(*args, **kwargs)
+            return original(*args, **kwargs) if passing() else body(*args, **kwargs)
 
         stack.callback(redirect.restore)
         redirect.to(function)

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from testbench.errors import UnsupportedError
 from testbench.inplace import real
 from testbench.protocol import Plain
 from testbench.recorders._process_child import Name
@@ -41,6 +40,7 @@ class Pipe(io.RawIOBase):
     _child: Name | None = None
     _real: Any = None
     _owned = True
+    _exposed = False
 
     def __init__(self, children: Children, fd: int, open_real: Callable[..., Any]) -> None:
         self._children, self.name, self._open_real = children, fd, open_real
@@ -62,17 +62,15 @@ class Pipe(io.RawIOBase):
         return {"child": self._children.reference(self._child), "stream": self.stream}
 
     def fileno(self) -> int:
-        """Refuse: bytes moved by file descriptor would be missing on the tape.
+        """Return the descriptor; from now on what the program does with it by its number is a crossing.
 
         Raises:
-            UnsupportedError: always, for a child that is on the tape.
+            ValueError: it is closed.
         """
-        if self._child is not None and self._child.taped and not self._children.over:
-            raise UnsupportedError(
-                f"the {self.stream} of a recorded child was asked for its fileno(); what os.read, select, poll or "
-                "asyncio do with it cannot be recorded yet. Use communicate(), or read(), readline() and write() of "
-                "the stream; as stdin= or stdout= of another Popen the stream itself can be given."
-            )
+        self._checkClosed()
+        if not self._exposed and self._child is not None and self._child.taped and not self._children.over:
+            self._exposed = True
+            self._children.channels.expose(self.name, self._child, self.stream)
         return self.name
 
     def close(self) -> None:

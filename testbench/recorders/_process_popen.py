@@ -18,7 +18,6 @@ from testbench.inplace import Attribute
 from testbench.protocol import Plain
 from testbench.recorders._process_child import Child, Outcome
 from testbench.recorders._process_children import Children
-from testbench.recorders._process_nowhere import Nowhere
 from testbench.recorders._process_open import Opening
 from testbench.recorders._process_pipes import handed_on
 from testbench.recorders._process_spawn import check_signature
@@ -52,7 +51,7 @@ class PopenMethods:
         _check_popen()
         redirects = {name: Attribute(subprocess.Popen, name) for name in _METHODS}
         self._originals = {name: redirect.original for name, redirect in redirects.items()}
-        nowhere = Nowhere()
+        nowhere = self._children.nowhere
         stack.callback(nowhere.close)
         self._get_handles = nowhere.instead_of_pipes(self._originals["_get_handles"])
         self.world = world_class(self._originals)
@@ -67,11 +66,14 @@ class PopenMethods:
         stack.callback(nowhere.end)  # before Popen is restored, which would start children with pipes that lead nowhere
 
     def _method(self, body: Callable[..., Any], original: Callable[..., Any]) -> Callable[..., Any]:
-        thread = self._children.thread
+        children = self._children
 
         @functools.wraps(original)
         def method(face: Any, *args: Any, **kwargs: Any) -> Any:
-            return original(face, *args, **kwargs) if thread.depth else body(face, *args, **kwargs)
+            # A child of ours is reached through its world's half wherever it is used, also inside an effect.
+            if children.thread.depth or (children.of(face) is None and children.passing()):
+                return original(face, *args, **kwargs)
+            return body(face, *args, **kwargs)
 
         return method
 

@@ -70,10 +70,8 @@ class Pump:
         return data
 
     def _run(self) -> None:
-        readable = select.poll()
-        readable.register(self._read_end, select.POLLIN)
         while self._open:
-            readable.poll()
+            real.wait_ready(self._read_end, select.POLLIN)
             self._read()
             self._pass_on()
         self._close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import operator
 import os
@@ -65,6 +66,15 @@ class Spawn(NamedTuple):
         if self.errread == -1 and (self.c2pread == -1 or self.errwrite != self.c2pwrite):
             found["stderr"] = 2 if self.errwrite == -1 else self.errwrite
         return found
+
+    @property
+    def passed(self) -> dict[str, int]:
+        """Descriptors of the program that the child has as well, by the name of the stream that they are to it."""
+        fds = self.pass_fds if self.close_fds else _inheritable()
+        try:
+            return {f"fd{fd}": fd for fd in sorted(fds) if fd > 2}
+        except TypeError:
+            return {}  # CPython raises for them
 
     @property
     def rest(self) -> tuple[Any, ...]:
@@ -180,6 +190,15 @@ def _options(spawn: Spawn) -> dict[str, Plain]:
         "preexec_fn": spawn.preexec_fn is not None,
     }
     return {name: value for name, value in given.items() if value != _DEFAULTS[name]}
+
+
+def _inheritable() -> list[int]:
+    """Return what every child has that is not told to close what it inherits."""
+    found = []
+    for name in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):  # the descriptor of this very listing
+            found += [int(name)] if os.get_inheritable(int(name)) else []
+    return found
 
 
 def _number(value: Any) -> Plain:

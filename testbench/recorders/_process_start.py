@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found]  # the half of signal that makes no enums
-import subprocess
-import sys
 from collections.abc import Callable
-from types import FrameType
 from typing import Any, Final
 
 import attrs
@@ -19,7 +16,7 @@ from testbench.recorders._process_nowhere import Nowhere
 from testbench.recorders._process_outputs import Outputs
 from testbench.recorders._process_pipes import Pipe, pipes_of
 from testbench.recorders._process_spawn import Spawn, listed, plain_args, request_of
-from testbench.recorders._process_stdio import describe, outputs_of, stranger_among
+from testbench.recorders._process_stdio import channels_among, describe, outputs_of
 from testbench.recorders._process_world import new_world
 
 _HANDED: Final = {"stdout": "c2pwrite", "stderr": "errwrite"}
@@ -46,11 +43,12 @@ class Starter:
     def execute_child(self, face: Any, args: Any, *rest: Any, **named: Any) -> None:
         """Start the child: op ``spawn``."""
         children, spawn, pipes = self._children, Spawn(listed(args), *rest, **named), pipes_of(face, self._children)
-        outside = spawn.outside
-        unseen = "asyncio_child" if _asyncio_asks() else stranger_among(spawn, outside, children.pipe_named)
+        given = {**spawn.outside, **spawn.passed}
+        channels, unseen = channels_among(given, children.channels.can_join)
         try:
             if unseen is None and pipes is not None:
-                self._spawn(face, spawn, pipes, outside)
+                files = {stream: fd for stream, fd in given.items() if stream not in channels}
+                children.channels.join(self._spawn(face, spawn, pipes, files), channels)
             else:
                 self._let_through(unseen or "foreign_stream", face, spawn)
         finally:
@@ -68,10 +66,10 @@ class Starter:
         self._children.leak(unseen, request, start)
         self._children.born(Name(real_pid=face.pid), face.pid, taped=False)
 
-    def _spawn(self, face: Any, spawn: Spawn, pipes: dict[str, Pipe], outside: dict[str, int]) -> None:
+    def _spawn(self, face: Any, spawn: Spawn, pipes: dict[str, Pipe], files: dict[str, int]) -> Name:
         children, devnull = self._children, vars(face).get("_devnull", -1)
         request = request_of(spawn, describe(spawn, devnull, children.pipe_named), self._env_names)
-        child = _new_child(pipes, outputs_of(outside, devnull, children.pipe_named))
+        child = _new_child(pipes, outputs_of(files, devnull, children.pipe_named))
         made: list[Outcome] = []
 
         def start() -> Plain:
@@ -87,6 +85,7 @@ class Starter:
             _close_childs_ends(face, spawn, devnull)
         # The waist gives back a copy of what it wrote down, and the thing itself where it wrote nothing.
         self._take_over(face, child, outcome["pid"], taped=not made or outcome is not made[-1])
+        return child.name
 
     def _take_over(self, face: Any, child: Child, pid: int, *, taped: bool) -> None:
         self._children.born(child.name, pid, taped=taped)
@@ -135,15 +134,3 @@ def _close_childs_ends(face: Any, spawn: Spawn, devnull: int) -> None:
     if devnull != -1:
         real.close(devnull)
     face._closed_child_pipe_fds = True
-
-
-def _asyncio_asks() -> bool:
-    """Tell whether asyncio starts this child: it will use the pipes below every stream object."""
-    if "asyncio" not in sys.modules:
-        return False
-    frame: FrameType | None = sys._getframe(1)
-    starts = subprocess.Popen.__init__.__code__
-    while frame is not None and frame.f_code is not starts:
-        frame = frame.f_back
-    asking = frame and frame.f_back
-    return asking is not None and str(asking.f_globals.get("__name__", "")).startswith("asyncio.")

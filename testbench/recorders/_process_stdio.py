@@ -10,6 +10,7 @@ from typing import Final
 
 from testbench.inplace import real
 from testbench.protocol import Plain
+from testbench.recorders._process_channels import talks
 from testbench.recorders._process_fds import identity
 from testbench.recorders._process_outputs import NO_OUTPUTS, Outputs, Shared, share
 from testbench.recorders._process_pump import stands_for
@@ -24,8 +25,9 @@ NamePipe = Callable[[int], Plain]
 def describe(spawn: Spawn, devnull: int, name_pipe: NamePipe) -> dict[str, Plain]:
     """Return the fields of a request that tell what the streams are.
 
-    ``"pipe"`` to the program, ``"null"``, ``"inherit"``, ``"file"`` (any open file given), ``"stdout"`` (stderr goes to
-    where stdout goes), ``"own stderr"``, ``"own stdout"`` (those of the program), or the pipe of another child.
+    ``"pipe"`` to the program, ``"null"``, ``"inherit"``, ``"file"`` (any open file given), ``"own channel"`` (a pipe,
+    socket or terminal given), ``"stdout"`` (stderr goes to where stdout goes), ``"own stderr"``, ``"own stdout"``
+    (those of the program), or the pipe of another child.
     """
     return {
         "stdin": "pipe" if spawn.p2cwrite != -1 else _shape(spawn.p2cread, 0, devnull, name_pipe),
@@ -35,15 +37,16 @@ def describe(spawn: Spawn, devnull: int, name_pipe: NamePipe) -> dict[str, Plain
     }
 
 
-def stranger_among(spawn: Spawn, outside: Mapping[str, int], name_pipe: NamePipe) -> str | None:
-    """Return what to call a child with which the program could talk unseen, None if there is no such way."""
-    for name, fd in outside.items():
-        if fd > 2 and stands_for(fd) > 2 and name_pipe(fd) is None and _talks(fd):
-            return f"own_pipe_as_{name}"
-    passed = spawn.pass_fds
-    if not passed or not isinstance(passed, (tuple, list, set, frozenset)):
-        return None
-    return "own_pipe_as_pass_fds" if any(isinstance(fd, int) and _talks(fd) for fd in passed) else None
+def channels_among(given: Mapping[str, int], can_join: Callable[[int], bool]) -> tuple[dict[str, int], str | None]:
+    """Return what a child gets through which the program could talk with it, and the name of what cannot be tracked.
+
+    Args:
+        given: descriptors by the stream that they are to the child.
+        can_join: tells whether the other end would be recognised.
+    """
+    found = {name: fd for name, fd in given.items() if fd > 2 and stands_for(fd) > 2 and talks(fd)}
+    strange = [name for name, fd in found.items() if not can_join(fd)]
+    return found, f"foreign_channel_as_{strange[0]}" if strange else None
 
 
 def outputs_of(outside: Mapping[str, int], devnull: int, name_pipe: NamePipe) -> Outputs:
@@ -77,7 +80,7 @@ def _shape(fd: int, number: int, devnull: int, name_pipe: NamePipe) -> Plain:
         return "null"
     if fd in (1, 2):
         return "own stdout" if fd == 1 else "own stderr"
-    return name_pipe(fd) or "file"
+    return name_pipe(fd) or ("own channel" if talks(fd) else "file")
 
 
 def _shape_of_stderr(spawn: Spawn, devnull: int, name_pipe: NamePipe) -> Plain:
@@ -96,10 +99,6 @@ def _kind(fd: int) -> str | None:
     if stat.S_ISREG(mode):
         return "file"
     return "pipe" if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) else None
-
-
-def _talks(fd: int) -> bool:
-    return _kind(fd) == "pipe" or os.isatty(fd)
 
 
 def _one_file(left: int, right: int) -> bool:

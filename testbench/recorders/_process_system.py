@@ -44,7 +44,7 @@ class System:
 
     def _system(self, command: Any) -> int:
         children = self._children
-        if children.thread.depth:
+        if children.passing():
             return self._original(command)  # type: ignore[no-any-return]  # a builtin's answer
         encoded = os.fsencode(command)  # raises as the builtin does
         outputs = outputs_of(_INHERITED, -1, children.pipe_named)

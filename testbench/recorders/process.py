@@ -24,9 +24,12 @@ from testbench.errors import UsageError
 from testbench.protocol import Call
 from testbench.recorders._process_beyond import install_beyond
 from testbench.recorders._process_children import Children
+from testbench.recorders._process_descriptors import Descriptors
+from testbench.recorders._process_makers import install_makers
 from testbench.recorders._process_match import MATCHERS
 from testbench.recorders._process_pids import PidFunctions
 from testbench.recorders._process_popen import PopenMethods
+from testbench.recorders._process_ready import Readiness
 from testbench.recorders._process_system import System
 
 
@@ -64,6 +67,10 @@ class Process:
             popen = PopenMethods(children, self._env_names)
             popen.install(stack)
             PidFunctions(children).install(stack)
+            descriptors = Descriptors(children)
+            descriptors.install(stack)
+            install_makers(children, descriptors, stack)
+            Readiness(children).install(stack)
             System(children, popen.world).install(stack)
             install_beyond(children, stack)
             self._installed = True
