@@ -9,6 +9,7 @@ given when it is: an event loop that another thread has waked up must find what 
 
 from __future__ import annotations
 
+import operator
 import select
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -52,8 +53,11 @@ class Readiness:
     def _select(self, original: Callable[..., Any], *args: Any) -> Any:
         if not 3 <= len(args) <= 4:
             return original(*args)  # raises
-        lists = [list(objects) for objects in args[:3]]
-        numbers = [list(map(_fileno, objects)) for objects in lists]
+        try:
+            lists = [list(objects) for objects in args[:3]]
+            numbers = [list(map(_fileno, objects)) for objects in lists]
+        except (TypeError, ValueError, AttributeError):
+            return original(*args)  # raises in its own words
         watched = Watched(self._children, (fd for fds in numbers for fd in fds))
 
         def effect() -> Ready:
@@ -147,15 +151,8 @@ class Readiness:
 
 
 def _fileno(thing: Any) -> int:
-    """Return the descriptor of what is watched, as C code finds it.
-
-    Raises:
-        TypeError, ValueError: there is none.
-    """
-    fd = thing if isinstance(thing, int) else thing.fileno()
-    if not isinstance(fd, int):
-        raise TypeError("argument must be an int, or have a fileno() method.")
-    return fd
+    """Return the descriptor of what is watched, as C code finds it."""
+    return operator.index(thing if isinstance(thing, int) else thing.fileno())
 
 
 def _live(watched: Watched, name: str) -> int:

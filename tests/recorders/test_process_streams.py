@@ -195,16 +195,6 @@ def test_buffer_sizes_are_kept(size: int, tmp_path: Path) -> None:
         assert (sys.getsizeof(child.stdout), type(child.stdout)) == (stock, kind)
 
 
-def test_fileno_is_refused(tmp_path: Path) -> None:
-    """The descriptor of a recorded child's pipe is refused, saying what to use instead; the tape stays good."""
-    with testbench.record(tmp_path / "t.tape", leaks="ignore"), Popen(["cat"], stdin=PIPE, stdout=PIPE) as child:
-        with pytest.raises(UnsupportedError, match="communicate"):
-            child.stdout.fileno()
-        with pytest.raises(UnsupportedError, match="stdin of a recorded child"):
-            child.stdin.fileno()
-        assert child.communicate(b"x") == (b"x", None)
-
-
 def test_pipes_outlive_the_session(tmp_path: Path) -> None:
     """A child that is still there when its recording ends goes on as an ordinary one."""
     with testbench.record(tmp_path / "t.tape", leaks="ignore"):
