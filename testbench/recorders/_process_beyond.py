@@ -16,13 +16,11 @@ from testbench.recorders._process_spawn import as_plain
 _FUNCTIONS: Final[dict[str, Any]] = {
     "fork": os,
     "forkpty": os,
-    "posix_spawn": os,
-    "posix_spawnp": os,
     "execv": os,
     "execve": os,
     "fork_exec": _posixsubprocess,
 }
-"""Builtins by name; all others of the module os (``spawn*``, ``exec*``) and ``pty.fork`` are built on these."""
+"""Builtins by name; ``os.execl`` and its kin, and ``pty.fork``, are built on these."""
 
 
 def install_beyond(children: Children, stack: ExitStack) -> None:

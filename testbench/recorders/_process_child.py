@@ -26,6 +26,7 @@ class Name:
         real_pid: the pid that the operating system knows, 0 if there is no process: set by the effect that started it.
         taped: its spawn is an event; False for a child of somebody else's effect.
         face: the program's Popen.
+        alone: the child itself, from its start to its end, if it has no Popen.
     """
 
     number: int = 0
@@ -34,6 +35,7 @@ class Name:
     real_pid: int = 0
     taped: bool = False
     face: weakref.ref[Any] | None = None
+    alone: Child | None = None
 
     def check_real(self) -> None:
         """Be called by every effect that is about to touch the child.
@@ -155,6 +157,7 @@ class Child:
             self.outputs.give(outcome)
         if outcome.get("returncode") is not None:
             self.outputs.close()
+            self.name.alone = None
 
 
 def _is_open(stream: Any) -> bool:

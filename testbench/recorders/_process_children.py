@@ -140,7 +140,9 @@ class Children:
         return child
 
     def called(self, name: Name | None) -> Child | None:
-        """Return the child of a name, None once its Popen is gone."""
+        """Return the child of a name, None once its Popen is gone, or it has ended without one."""
+        if name is not None and name.alone is not None:
+            return name.alone
         face = None if name is None or name.face is None else name.face()
         return None if face is None else self.of(face)
 

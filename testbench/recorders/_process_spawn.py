@@ -70,7 +70,7 @@ class Spawn(NamedTuple):
     @property
     def passed(self) -> dict[str, int]:
         """Descriptors of the program that the child has as well, by the name of the stream that they are to it."""
-        fds = self.pass_fds if self.close_fds else _inheritable()
+        fds = self.pass_fds if self.close_fds else inheritable()
         try:
             return {f"fd{fd}": fd for fd in sorted(fds) if fd > 2}
         except TypeError:
@@ -192,8 +192,8 @@ def _options(spawn: Spawn) -> dict[str, Plain]:
     return {name: value for name, value in given.items() if value != _DEFAULTS[name]}
 
 
-def _inheritable() -> list[int]:
-    """Return what every child has that is not told to close what it inherits."""
+def inheritable() -> list[int]:
+    """Return the descriptors that every child has that is not told to close what it inherits."""
     found = []
     for name in os.listdir("/proc/self/fd"):
         with contextlib.suppress(OSError):  # the descriptor of this very listing

@@ -9,7 +9,7 @@ program (inherited, or sent to a file) is recorded as well and appears in the sa
 terminal does not. Replaying starts no process and sends no signal, except to the program itself.
 
 Not recorded yet, therefore reported while recording and refused on replay: children of asyncio and of
-multiprocessing, ``os.fork``, ``posix_spawn``, ``exec``, ``wait3``, ``wait4``, ``waitid``, and children that talk to the
+multiprocessing, ``os.fork``, ``exec``, ``wait3``, ``wait4``, ``waitid``, and children that talk to the
 program through a pipe of its own making. ``fileno()`` of a recorded child's pipe is refused.
 """
 
@@ -25,11 +25,14 @@ from testbench.protocol import Call
 from testbench.recorders._process_beyond import install_beyond
 from testbench.recorders._process_children import Children
 from testbench.recorders._process_descriptors import Descriptors
+from testbench.recorders._process_direct import Direct
 from testbench.recorders._process_makers import install_makers
 from testbench.recorders._process_match import MATCHERS
 from testbench.recorders._process_pids import PidFunctions
 from testbench.recorders._process_popen import PopenMethods
+from testbench.recorders._process_posix import PosixSpawn
 from testbench.recorders._process_ready import Readiness
+from testbench.recorders._process_spawnv import Spawnv
 from testbench.recorders._process_system import System
 
 
@@ -72,6 +75,9 @@ class Process:
             install_makers(children, descriptors, stack)
             Readiness(children).install(stack)
             System(children, popen.world).install(stack)
+            direct = Direct(children, self._env_names)
+            PosixSpawn(direct).install(stack)
+            Spawnv(direct, popen.world).install(stack)
             install_beyond(children, stack)
             self._installed = True
             stack.callback(setattr, self, "_installed", False)

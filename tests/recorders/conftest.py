@@ -89,11 +89,11 @@ class Ways:
         assert [leak for leak in session.leaks if leak.name != "process.terminal_output"] == []
         return outcome
 
-    def replay(self, program: Program) -> Any:
-        """Answer it from the tape."""
+    def replay(self, program: Program, rerecord: Path | None = None) -> Any:
+        """Answer it from the tape; write that down again if asked for."""
         self.fresh()
         options = {name: value for name, value in self.options.items() if name not in ("clock", "start")}
-        with no_processes(), testbench.replay(self.tape, **options):
+        with no_processes(), testbench.replay(self.tape, rerecord=rerecord, **options):
             return outcome_of(program, self.place)
 
     def events(self) -> list[Event]:

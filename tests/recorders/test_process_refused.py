@@ -28,14 +28,6 @@ def _fork() -> Any:
     return os.waitpid(pid, 0)[1]
 
 
-def _spawnv() -> Any:
-    return os.spawnv(os.P_WAIT, "/bin/sh", ["sh", "-c", "exit 4"])
-
-
-def _posix_spawn() -> Any:
-    return os.waitpid(os.posix_spawn("/bin/sh", ["sh", "-c", "exit 5"], {}), 0)[1]
-
-
 def _foreign_socket() -> Any:
     with socket.socket(socket.AF_UNIX) as server, socket.socket(socket.AF_UNIX) as client:
         server.bind("")  # unix(7): a name is made up
@@ -68,14 +60,13 @@ def _waitid() -> Any:
 
 REFUSED: dict[str, Any] = {
     "fork": _fork,
-    "posix_spawn": _posix_spawn,
     "foreign_channel_as_stdin": _foreign_socket,
 }
 
 
 @pytest.mark.parametrize(
     ("op", "program"),
-    [*REFUSED.items(), ("fork", _spawnv), ("fork", _multiprocessing), ("wait4", _wait4), ("waitid", _waitid)],
+    [*REFUSED.items(), ("fork", _multiprocessing), ("wait4", _wait4), ("waitid", _waitid)],
 )
 def test_unrecorded_way_is_reported_and_refused(op: str, program: Any, tmp_path: Path) -> None:
     """It happens as it would without us, is named with its line, and is refused on replay before anything happens."""

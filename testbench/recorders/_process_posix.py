@@ -1,0 +1,130 @@
+"""``os.posix_spawn`` and ``posix_spawnp``: op ``spawn``, for a child of which the program has only the pid."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from typing import Any
+
+import attrs
+
+from testbench.inplace import Redirect, real
+from testbench.protocol import Plain
+from testbench.recorders._process_actions import Actions, Opened, Source
+from testbench.recorders._process_direct import NUMBERS, Direct, Streams
+from testbench.recorders._process_spawn import as_plain
+
+
+@attrs.define
+class PosixSpawn:
+    """Both functions, for one session.
+
+    Args:
+        direct: starts the children.
+    """
+
+    _direct: Direct
+
+    def install(self, stack: ExitStack) -> None:
+        """Redirect the functions until the stack is closed."""
+        for name in ("posix_spawn", "posix_spawnp"):
+            if hasattr(os, name):
+                redirect = Redirect(getattr(os, name))
+                stack.callback(redirect.restore)
+                redirect.to(self._function(name, redirect.original))
+
+    def _function(self, name: str, original: Callable[..., int]) -> Callable[..., int]:
+        passing = self._direct.children.passing
+
+        def function(*args: Any, **options: Any) -> int:
+            if passing() or len(args) != len(("path", "argv", "env")):
+                return original(*args, **options)
+            return self._spawn(name, original, *args, **options)
+
+        return function
+
+    def _spawn(self, name: str, original: Callable[..., int], path: Any, argv: Any, env: Any, **options: Any) -> int:
+        actions = Actions(options.get("file_actions"))
+        files = _open_here(actions)
+
+        def run(ends: dict[str, int]) -> int:
+            changed = actions.but(files, {NUMBERS[stream]: end for stream, end in ends.items()})
+            return original(path, argv, env, **(options if changed is None else {**options, "file_actions": changed}))
+
+        asked = {"by": name, **_asked(options, actions)}
+        try:
+            return self._direct.start(argv, path, env, _streams(actions, files), asked, run)
+        finally:
+            for fd in files.values():
+                real.close(fd)
+
+
+def _open_here(actions: Actions) -> dict[Opened, int]:
+    """Open those files that become a standard stream of the child."""
+    files: dict[Opened, int] = {}
+    for number in NUMBERS.values():
+        source = actions.sources.get(number)
+        if isinstance(source, Opened) and source not in files:
+            fd = source.open_here()
+            if fd is not None:
+                files[source] = fd
+    return files
+
+
+def _streams(actions: Actions, files: Mapping[Opened, int]) -> Streams:
+    """Return what the child finds under its descriptors.
+
+    Args:
+        actions: what was asked.
+        files: descriptors of what is opened here instead of by the child.
+    """
+    streams, sources = Streams(), actions.sources
+    for name, number in NUMBERS.items():
+        source = sources.get(number, number)
+        if not isinstance(source, int):
+            streams.shapes[name] = _shape(source)
+            source = None if source is None else files.get(source)
+        if source is None:
+            del streams.given[name]
+        else:
+            streams.given[name] = source
+    if isinstance(sources.get(2), Opened) and sources[2] is sources.get(1):
+        streams.shapes["stderr"] = "stdout"
+    streams.passed = {f"fd{number}": fd for number, fd in sources.items() if number > 2 and isinstance(fd, int)}
+    return streams
+
+
+def _shape(source: Source) -> Plain:
+    if isinstance(source, Opened):
+        return {"open": as_plain(source.path), "flags": as_number(source.flags), "mode": as_number(source.mode)}
+    return "closed" if source is None else "given"
+
+
+def _asked(options: Mapping[str, Any], actions: Actions) -> dict[str, Plain]:
+    """Return what was asked beyond program and streams, where it was asked."""
+    asked: dict[str, Plain] = {}
+    for name in ("setpgroup", "resetids", "setsid"):
+        if name in options:
+            asked[name] = as_number(options[name])
+    for name in ("setsigmask", "setsigdef"):
+        if name in options:
+            asked[name] = _numbers(options[name])
+    if options.get("scheduler") is not None:
+        asked["scheduler"] = True
+    others: dict[str, Plain] = {
+        str(fd): _shape(source) for fd, source in actions.sources.items() if fd not in (0, 1, 2)
+    }
+    return {**asked, "fds": others} if others else asked
+
+
+def as_number(value: Any) -> Plain:
+    """Return a number as a plain value; what is none is named by its type, and CPython raises for it."""
+    return int(value) if isinstance(value, int) else {"unfit": type(value).__name__}
+
+
+def _numbers(values: Any) -> Plain:
+    try:
+        return [as_number(value) for value in sorted(set(values))]
+    except TypeError:
+        return {"unfit": type(values).__name__}
