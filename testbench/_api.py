@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 import attrs
 
 from testbench.errors import TapeIncompleteError, TapeVersionError, UsageError
-from testbench.inplace import check_supported
+from testbench.inplace import WAYS, check_supported
 from testbench.inplace.real import monotonic_ns
 from testbench.protocol import Matcher, Plain, Recorder
 from testbench.recorders import BUILTIN, Settings, VirtualClock
@@ -60,6 +60,10 @@ class Testbench:
             ``start``, so that two recordings of a deterministic program are byte-identical.
         start: with ``clock="paused"``: nanoseconds since the epoch, a datetime with a zone, or ISO 8601 text. Default
             2026-01-01T00:00:00Z.
+        interception: ``"in-place"``: the function objects themselves are redirected, so that everybody who holds one
+            follows; or ``"name"``, the weaker way, for interpreters where that cannot be: names in modules are
+            replaced, so that an earlier ``from time import time`` is not followed, nor are methods of types written in
+            C, such as ``datetime.now``. What is not followed is listed among the leaks, also on replay.
         env: names of environment variables of child processes that are recorded and must match.
         leaks: what to do at close about crossings that are not on the tape: ``"ignore"``, ``"warn"``, ``"fail"``.
         stall_s: seconds without progress after which a replay with several lanes gives up.
@@ -71,6 +75,7 @@ class Testbench:
     recorders: tuple[str | Recorder, ...] | None = attrs.field(default=None, converter=_optional_tuple)
     clock: Literal["real", "paused"] = attrs.field(default="real")
     start: int | None = attrs.field(default=None, converter=_start_ns)
+    interception: Literal["in-place", "name"] = attrs.field(default="in-place")
     env: tuple[str, ...] = attrs.field(default=(), converter=tuple)
     leaks: Literal["ignore", "warn", "fail"] = attrs.field(default="warn")
     stall_s: float = 30.0
@@ -78,7 +83,13 @@ class Testbench:
 
     def __attrs_post_init__(self) -> None:
         _one_of("clock", self.clock, ("real", "paused"))
+        _one_of("interception", self.interception, WAYS)
         _one_of("leaks", self.leaks, ("ignore", "warn", "fail"))
+        if self.clock == "paused" and self.interception == "name":
+            raise UsageError(
+                'clock="paused" needs interception="in-place": locks, queues and datetime.now have no name to replace, '
+                "so that a wait with a timeout would look at a clock that stands still, for ever"
+            )
         if self.start is not None and self.clock != "paused":
             raise UsageError('start= has a meaning only with clock="paused"; give both or neither')
         if not isinstance(self.stall_s, int | float) or not self.stall_s > 0:
@@ -98,7 +109,7 @@ class Testbench:
 
     def replay(self, path: StrPath, *, rerecord: StrPath | None = None) -> Session:
         """Return a session that replays ``path``; see `replay`."""
-        return Session(lambda: self._begin_replay(path, rerecord))
+        return Session(lambda: self._begin_replay(path, rerecord), leaks=self.leaks)
 
     def session(self, path: StrPath, mode: str = "once") -> Session:
         """Return a session in a named mode; see `session`."""
@@ -113,16 +124,17 @@ class Testbench:
         return self.record(path) if chosen == "record" else self.replay(path)
 
     def _begin_record(self, path: StrPath) -> Run:
-        check_supported()
+        self._check_interception()
         virtual = None if self.clock == "real" else VirtualClock() if self.start is None else VirtualClock(self.start)
         recorders = self._make(Settings(virtual=virtual, env=self.env), tuple(BUILTIN))
         file = TapeFile.create(path)
         writer = Writer(file.fd, self._header(recorders, virtual))
         mode = Recording(writer, monotonic_ns if virtual is None else virtual.now_ns)
-        return Run(mode=mode, recorders=recorders, keep=file.commit, set_aside=file.set_aside)
+        way = self.interception
+        return Run(mode=mode, recorders=recorders, interception=way, keep=file.commit, set_aside=file.set_aside)
 
     def _begin_replay(self, path: StrPath, rerecord: StrPath | None) -> Run:
-        check_supported()
+        self._check_interception()
         reader = Reader.open(path)
         try:
             return self._replay_of(reader, path, rerecord)
@@ -158,7 +170,12 @@ class Testbench:
                 file.set_aside()
 
         mode = Replaying(reader, _matchers(recorders), stall_s=self.stall_s, writer=writer)
-        return Run(mode=mode, recorders=recorders, keep=keep, set_aside=set_aside)
+        way = self.interception
+        return Run(mode=mode, recorders=recorders, interception=way, keep=keep, set_aside=set_aside)
+
+    def _check_interception(self) -> None:
+        if self.interception == "in-place":
+            check_supported()
 
     def _make(self, settings: Settings, default: tuple[str, ...]) -> list[Recorder]:
         chosen = default if self.recorders is None else self.recorders
@@ -203,7 +220,7 @@ def record(path: StrPath, **options: Any) -> Session:
 
     Raises:
         UsageError: an option is wrong.
-        UnsupportedError: this interpreter cannot be redirected in place.
+        UnsupportedError: functions cannot be redirected in place on this interpreter; see ``interception``.
         TapeBusyError: another recording is writing this tape.
         TapeWriteError: the tape cannot be written there.
         RecordingError: at the end, when the run is not faithful.

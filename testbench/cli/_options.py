@@ -20,6 +20,12 @@ def add_session_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--env", metavar="NAME,...", type=words, help="environment variables of child processes that have to match"
     )
+    parser.add_argument(
+        "--interception",
+        choices=("in-place", "name"),
+        help="name: where functions cannot be redirected in place, replace their names in modules, which reaches less "
+        "(default: in-place)",
+    )
 
 
 def chosen(options: argparse.Namespace, *names: str) -> dict[str, Any]:

@@ -14,7 +14,10 @@ from testbench.cli._options import add_session_arguments, chosen, hash_seed
 def run(options: argparse.Namespace) -> int:
     """Become the program, with a recording session inside."""
     seed = hash_seed()
-    keywords = {**chosen(options, "recorders", "clock", "start", "env", "leaks"), "meta": {"hash_seed": seed}}
+    keywords = {
+        **chosen(options, "recorders", "clock", "start", "env", "interception", "leaks"),
+        "meta": {"hash_seed": seed},
+    }
     order = ("record", os.path.abspath(options.output), keywords)
     return launch(options.program, order, lambda: record(options.output, **keywords), {"PYTHONHASHSEED": seed})
 

@@ -3,6 +3,9 @@
 `Redirect` for builtin functions, `TypeSlot` for methods of builtin types, `Attribute` for Python code. All three have
 ``original``, ``to(target)`` and ``restore()``, nest, and are restored last in, first out. `private` gives a copy of a
 builtin that no redirect reaches; `testbench.inplace.real` holds those that this package lives on.
+
+While a session is open that declares interception by name (`intercepting`), the first two are of the weaker kind that
+`testbench.inplace._by_name` describes, which every interpreter can do.
 """
 
 from __future__ import annotations
@@ -11,5 +14,6 @@ from testbench.inplace._attribute import Attribute
 from testbench.inplace._function import Redirect, private
 from testbench.inplace._selftest import check_supported
 from testbench.inplace._type import TypeSlot
+from testbench.inplace._way import WAYS, intercepting
 
-__all__ = ["Attribute", "Redirect", "TypeSlot", "check_supported", "private"]
+__all__ = ["WAYS", "Attribute", "Redirect", "TypeSlot", "check_supported", "intercepting", "private"]

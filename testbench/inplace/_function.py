@@ -1,4 +1,4 @@
-"""Redirect one builtin function object in place, for everybody who holds it."""
+"""Redirect one builtin function object in place, for everybody who holds it (or by name, where that is declared)."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from testbench.errors import UsageError
 from testbench.inplace import _layout, _order
 from testbench.inplace._forward import forwarded
 from testbench.inplace._selftest import check_supported
+from testbench.inplace._way import form_of
 
 AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])
 
@@ -45,6 +46,11 @@ class Redirect:
         UsageError: ``function`` is not a builtin.
     """
 
+    def __new__(cls, function: Callable[..., Any]) -> Redirect:
+        """Make one of the form that the open session has declared."""
+        made: Redirect = object.__new__(form_of(cls))
+        return made
+
     def __init__(self, function: Callable[..., Any]) -> None:
         check_supported()
         self._function = _builtin(function)
@@ -74,7 +80,11 @@ class Redirect:
             body, owner = forwarded(self._function, target)
             if self._target is None:
                 self._enter()
-            _layout.write(self._function, body)
+            above: Redirect | None = _order.above(id(self._function), self)
+            if above is None:
+                _layout.write(self._function, body)
+            else:
+                above._stand_on(body)
             self._retire()
             self._target = target
             del owner
@@ -103,6 +113,11 @@ class Redirect:
                 "Make the Redirect right before its first use."
             )
         _order.push(id(self._function), self)
+
+    def _stand_on(self, body: _layout.Body) -> None:
+        """Be told that an outer redirect, which this one stands on, goes elsewhere from now on."""
+        _layout.write(self.original, body)  # type: ignore[arg-type]  # made as a builtin
+        self._before = body
 
     def _retire(self) -> None:
         target = self._target

@@ -24,8 +24,8 @@ from types import BuiltinFunctionType
 from typing import Any, Final, NamedTuple
 
 WORD: Final = ctypes.sizeof(c_void_p)
-HEAD: Final = object.__basicsize__
-"""Size of PyObject_HEAD. Asked rather than known: a Py_TRACE_REFS build has two more words."""
+HEAD: Final[int] = getattr(object, "__basicsize__", 0)
+"""Size of PyObject_HEAD. Asked rather than known: a Py_TRACE_REFS build has two more words, PyPy has no such thing."""
 
 
 class MethodDef(ctypes.Structure):

@@ -81,3 +81,16 @@ def lowest(place: Hashable) -> Any:
     """Return the redirect that came first to the place, None if it is as the interpreter made it."""
     stack = _stacks.get(place)
     return stack[0] if stack else None
+
+
+def highest(place: Hashable) -> Any:
+    """Return the redirect that came last to the place, None if it is as the interpreter made it."""
+    stack = _stacks.get(place)
+    return stack[-1] if stack else None
+
+
+def above(place: Hashable, redirect: Any) -> Any:
+    """Return the redirect that came to the place next after one that stands there, None if that came last."""
+    stack = _stacks[place]
+    at = stack.index(redirect) + 1
+    return stack[at] if at < len(stack) else None

@@ -29,8 +29,10 @@ def check_supported() -> None:
     if reason is not None:
         raise UnsupportedError(
             f"functions cannot be redirected in place here: {reason}. Supported is CPython 3.11 to 3.13 on Linux with "
-            "the GIL, release or debug build, 64 bit. Run the program with one of these; reading, checking and "
-            "comparing tapes works everywhere."
+            'the GIL, release or debug build, 64 bit. Run the program with one of these; or pass interception="name" '
+            "(--interception name on the command line) to replace names in modules instead: an earlier `from time "
+            "import time` will then not be followed, nor will datetime.now. Reading, checking and comparing tapes "
+            "works everywhere."
         )
 
 

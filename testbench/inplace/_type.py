@@ -10,6 +10,7 @@ from testbench.errors import UsageError
 from testbench.inplace import _order
 from testbench.inplace._layout import api
 from testbench.inplace._selftest import check_supported
+from testbench.inplace._way import form_of
 
 _ABSENT: Final = object()
 _forget_lookups = api("PyType_Modified", None, ctypes.py_object)
@@ -35,6 +36,11 @@ class TypeSlot:
         UnsupportedError: see `check_supported`.
         UsageError: there is no such entry, or it stands for a C slot.
     """
+
+    def __new__(cls, owner: type, name: str) -> TypeSlot:
+        """Make one of the form that the open session has declared."""
+        made: TypeSlot = object.__new__(form_of(cls))
+        return made
 
     def __init__(self, owner: type, name: str) -> None:
         check_supported()

@@ -12,12 +12,12 @@ from typing import Any
 import attrs
 
 from testbench.errors import DivergenceError, LeftoverError, RecordingError, TestbenchError, UsageError
-from testbench.inplace import Redirect
+from testbench.inplace import Redirect, intercepting
 from testbench.protocol import Recorder
 from testbench.sessions._active import ACTIVE, alone, end_at_once
 from testbench.sessions._collector import collector_callbacks_rest
 from testbench.sessions._flusher import Flusher
-from testbench.sessions._leaks import Leak
+from testbench.sessions._leaks import Leak, Leaks
 from testbench.sessions._recording import Recording
 from testbench.sessions._replaying import Replaying
 from testbench.sessions._signals import signals_are_noted
@@ -38,12 +38,14 @@ class Run:
     Attributes:
         mode: the engine behind `Call`; None for a session that does nothing.
         recorders: the kinds to install, in order.
+        interception: how they reach the world; see `testbench.inplace.intercepting`.
         keep: called at the end of a good run.
         set_aside: called at the end of any other run.
     """
 
     mode: Recording | Replaying | None = None
     recorders: Sequence[Recorder] = ()
+    interception: str = "in-place"
     keep: Callable[[], object] = _nothing
     set_aside: Callable[[], object] = _nothing
 
@@ -61,6 +63,7 @@ class Session:
     def __init__(self, begin: Callable[[], Run], *, leaks: str = "warn") -> None:
         self._begin = begin
         self._leaks = leaks
+        self._missed = Leaks()
         self._run = Run()
         self._stack = ExitStack()
         self._state = "new"
@@ -77,8 +80,11 @@ class Session:
 
     @property
     def leaks(self) -> list[Leak]:
-        """Crossings seen so far that are not on the tape; always empty on replay, which refuses them."""
-        return list(self._mode.leaks) if isinstance(self._mode, Recording) else []
+        """Crossings seen so far that are not on the tape; a replay refuses them.
+
+        On record and replay, the first are those that interception by name does not follow, made or not.
+        """
+        return [*self._missed, *(self._mode.leaks if isinstance(self._mode, Recording) else ())]
 
     @property
     def failure(self) -> TestbenchError | None:
@@ -166,6 +172,7 @@ class Session:
         if mode is None:
             return
         with ExitStack() as stack:
+            way = stack.enter_context(intercepting(self._run.interception))
             stack.enter_context(collector_callbacks_rest())
             mode.lanes.install()
             stack.callback(mode.lanes.restore)
@@ -174,6 +181,8 @@ class Session:
             at_once.to(end_at_once)
             for recorder in self._run.recorders:
                 stack.enter_context(recorder.install(mode.call_for(recorder.kind)))
+            for name, where in way.not_followed():
+                self._missed.note(name, None, where)
             if isinstance(mode, Recording):
                 stack.enter_context(signals_are_noted(mode.leaks))
                 self._flusher = Flusher(mode.flush, mode.lanes.ignore)
