@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 import attrs
 
 from testbench.errors import TapeIncompleteError, TapeVersionError, UsageError
-from testbench.inplace import WAYS, check_supported
+from testbench.inplace import check_supported
 from testbench.inplace.real import monotonic_ns
 from testbench.protocol import Matcher, Plain, Recorder
 from testbench.recorders import BUILTIN, Settings, VirtualClock
@@ -83,7 +83,7 @@ class Testbench:
 
     def __attrs_post_init__(self) -> None:
         _one_of("clock", self.clock, ("real", "paused"))
-        _one_of("interception", self.interception, WAYS)
+        _one_of("interception", self.interception, ("in-place", "name"))
         _one_of("leaks", self.leaks, ("ignore", "warn", "fail"))
         if self.clock == "paused" and self.interception == "name":
             raise UsageError(

@@ -14,6 +14,6 @@ from testbench.inplace._attribute import Attribute
 from testbench.inplace._function import Redirect, private
 from testbench.inplace._selftest import check_supported
 from testbench.inplace._type import TypeSlot
-from testbench.inplace._way import WAYS, intercepting
+from testbench.inplace._way import intercepting
 
-__all__ = ["WAYS", "Attribute", "Redirect", "TypeSlot", "check_supported", "intercepting", "private"]
+__all__ = ["Attribute", "Redirect", "TypeSlot", "check_supported", "intercepting", "private"]

@@ -10,15 +10,13 @@ import attrs
 
 from testbench.errors import UsageError
 
-WAYS: Final = ("in-place", "name")
-
 
 @attrs.define(eq=False)
 class Way:
     """How one session intercepts.
 
     Attributes:
-        name: one of `WAYS`.
+        name: ``"in-place"`` or ``"name"``.
         forms: per kind of redirect, the class that takes its part; a kind that is absent plays it itself.
         names: finds names that are not followed.
         missed: methods that are not followed, each with the reason.
@@ -43,7 +41,7 @@ def intercepting(name: str) -> Iterator[Way]:
     """Let redirects that are made while the body runs intercept in one way, in all threads.
 
     Args:
-        name: one of `WAYS`.
+        name: ``"in-place"`` or ``"name"``.
 
     Raises:
         UsageError: a session is open that intercepts in the other way.
