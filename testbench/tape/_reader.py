@@ -17,7 +17,7 @@ from testbench.errors import TapeDamagedError
 from testbench.protocol import Plain
 from testbench.tape._blobs import Blobs
 from testbench.tape._codec import MalformedError, Tag, decode
-from testbench.tape._event import Finding, KindRow, Outcome
+from testbench.tape._event import Finding, KindRow, Outcome, Returned
 from testbench.tape._items import (
     DIGEST_SIZE,
     LANE_START,
@@ -200,9 +200,9 @@ class Reader:
             TapeDamagedError: it is not what the row says.
             BlobMissingError, BlobDamagedError: a payload of it is not there, or not whole.
         """
-        get_blob = metered(self.blob)
+        get_blob: GetBlob | None = None
         if type(body) is Tag:
-            body = self.unspill(body, get_blob)
+            body = self.unspill(body, get_blob := metered(self.blob))
         names = row.fields[:-2]
         if type(body) is not tuple or len(body) != len(names) + 2:
             raise self._damaged_event(f"a body of this kind is an array of {len(names) + 2}")
@@ -210,10 +210,15 @@ class Reader:
         if type(took_ns) is not int or took_ns < 0:
             raise self._damaged_event("the time that an effect took is a whole number of nanoseconds")
         request: dict[str, Plain] = dict(zip(names, body, strict=False))
-        for name, value in request.items():
-            if type(value) not in SCALARS:
-                request[name] = lift(value, get_blob)
-        return request[""] if names == ("",) else request, took_ns, lift_outcome(body[-1], get_blob)
+        if SCALARS.issuperset(map(type, body)):
+            outcome: Outcome = Returned(body[-1])  # there is nothing to lift in most events
+        else:
+            get_blob = get_blob or metered(self.blob)
+            for name, value in request.items():
+                if type(value) not in SCALARS:
+                    request[name] = lift(value, get_blob)
+            outcome = lift_outcome(body[-1], get_blob)
+        return request[""] if names == ("",) else request, took_ns, outcome
 
     def run_values(self, body: Wire) -> Sequence[Plain]:
         """Lift the values of a run; raises as `call_body` does."""
