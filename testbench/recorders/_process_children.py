@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import itertools
-import threading
 import weakref
 from collections.abc import Callable
 from typing import Any, Final
 
+from testbench.depth import Depth
 from testbench.errors import UnsupportedError
 from testbench.protocol import Call, Plain
 from testbench.recorders._process_channels import Channels
@@ -18,12 +18,11 @@ FIRST_VIRTUAL_PID: Final = 5_000_000
 """Linux gives no pid above 4194304 (PID_MAX_LIMIT), so these never mean a real process."""
 
 
-class _Thread(threading.local):
+class _Thread(Depth):
     """How deep a thread is in doings that are no crossings, what stands for it, and how many children it started."""
 
-    depth = 0
-
     def __init__(self) -> None:
+        super().__init__()
         self.key = object()
         self.started = 0
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import _signal  # type: ignore[import-not-found]  # the half of signal that makes no enums
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -92,13 +91,7 @@ class Starter:
         face.pid, face._child_created = pid, True
         self._children.add(face, child)
         if child.name.real_pid:
-            self._report_unseen(child)
-
-    def _report_unseen(self, child: Child) -> None:
-        """Report what of a real child will not be on the tape."""
-        self._children.report_terminal(child.outputs.unseen)
-        if callable(_signal.getsignal(_signal.SIGCHLD)):
-            self._children.leak("sigchld_handler", {}, lambda: None)
+            self._children.report_terminal(child.outputs.unseen)
 
     def _start(self, face: Any, child: Child, spawn: Spawn) -> Outcome:
         self._nowhere.make_real(spawn.read_ends, face.pipesize)

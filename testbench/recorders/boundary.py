@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import functools
 import inspect
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final, NoReturn, TypeVar, overload
 
+from testbench.depth import Depth
 from testbench.errors import UnsupportedError, UsageError
 from testbench.protocol import Call, Effect, Matcher, Plain
 from testbench.values import decode as decode_value
@@ -20,13 +20,8 @@ _ACTIVE: Final[list[Call]] = []
 """The waists of the open sessions, innermost last; marked functions exist before any session does."""
 
 
-class _Thread(threading.local):
-    """How many of the open sessions have a marked function under way in this thread: what it calls belongs to that."""
-
-    inside = 0
-
-
-_THREAD: Final = _Thread()
+_THREAD: Final = Depth()
+"""How many of the open sessions have a marked function under way in this thread: what it calls belongs to that."""
 
 
 class Boundary:
@@ -105,16 +100,16 @@ def _mark(
     op = name or f"{function.__module__}.{function.__qualname__}"
 
     def effect(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Plain:
-        inside, _THREAD.inside = _THREAD.inside, len(_ACTIVE)
+        depth, _THREAD.depth = _THREAD.depth, len(_ACTIVE)
         try:
             value = function(*args, **kwargs)
         finally:
-            _THREAD.inside = inside
+            _THREAD.depth = depth
         return _encoded(value, encode, f"the result of {op}")
 
     @functools.wraps(function)
     def crossing(*args: Any, **kwargs: Any) -> Any:
-        calls = _ACTIVE[_THREAD.inside :]
+        calls = _ACTIVE[_THREAD.depth :]
         if not calls:
             return function(*args, **kwargs)
         try:

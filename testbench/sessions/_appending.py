@@ -10,8 +10,9 @@ import attrs
 from testbench.errors import UsageError
 from testbench.inplace.real import allocate_lock
 from testbench.protocol import Plain
+from testbench.sessions._moments import AFTER, BETWEEN, HANDLED
 from testbench.sessions._readers import Gathering
-from testbench.tape import Outcome, Writer
+from testbench.tape import Outcome, Returned, Writer
 
 _LANE_START: Final = 0
 
@@ -55,6 +56,7 @@ class Appender:
         self._last_ns = now_ns()
         self._flushed_ns = self._last_ns
         self._lanes = 1
+        self._latest = 0  # the lane whose doing the last event is
 
     def call(self, name: str, lane: int, request: Plain, took_ns: int, outcome: Outcome) -> None:
         """Append the event of one crossing; its outcome is known now."""
@@ -65,8 +67,25 @@ class Appender:
                 raise UsageError(f'{name}: a request whose only key is "" is what a plain value looks like on a tape')
         with self.lock:
             self.end_run()
-            number = self._writer.kind(name, [*fields, "took_ns", "outcome"])
-            self._writer.event([number, self._stamp(), lane, self._writer.call_body([*values, took_ns], outcome)])
+            self._call(name, lane, fields, [*values, took_ns], outcome)
+
+    def handled(self, lane: int, number: int, moment: str, crossing: str | None) -> str:
+        """Append that a signal handler is about to run; return the moment as it was written.
+
+        What comes ``"after"`` a crossing is found there on replay only if no other lane has come between.
+        """
+        with self.lock:
+            self.end_run()
+            if moment == AFTER and self._latest != lane:
+                moment, crossing = BETWEEN, None
+            values: list[Plain] = [number, moment, crossing, 0]
+            self._call(HANDLED, lane, ["number", "moment", "crossing"], values, Returned(None))
+        return moment
+
+    def _call(self, name: str, lane: int, fields: list[str], values: list[Plain], outcome: Outcome) -> None:
+        number = self._writer.kind(name, [*fields, "took_ns", "outcome"])
+        self._writer.event([number, self._stamp(), lane, self._writer.call_body(values, outcome)])
+        self._latest = lane
 
     def lane(self, name: str, parent: int | None) -> int:
         """Append the start of a lane; return its number."""
@@ -75,6 +94,7 @@ class Appender:
             number = self._lanes
             self._lanes += 1
             self._writer.event([_LANE_START, self._stamp(), number, [name, parent]])
+            self._latest = number if parent is None else parent
         return number
 
     def begin_run(self, name: str, lane: int, gathering: Gathering) -> None:
@@ -87,6 +107,7 @@ class Appender:
         run, self.open = self.open, None
         if run is not None and (values := run.gathering.end()):
             self._writer.event(self._run_event(run, values))
+            self._latest = run.lane
 
     def flush(self, age_ns: int = 0) -> None:
         """Put everything so far on disk if the last time is ``age_ns`` ago; `lock` is held.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import _thread
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -29,13 +30,20 @@ class Lane:
     """One lane: its number on the tape, its name, and how many lanes it has started.
 
     `depth` is above zero while the lane is inside a crossing: what it does then belongs to that crossing and passes
-    straight through. This also holds for signal handlers and finalisers that happen to run there.
+    straight through. This also holds for finalisers that happen to run there.
+
+    The others are for signal handlers, which interrupt a lane anywhere: `effect` is the crossing whose effect runs now,
+    None elsewhere; `thrown` is what a handler raised into it; `deferred` holds the number and the handler of each
+    signal that came while no handler could run.
     """
 
     number: int
     name: str
     children: int = 0
     depth: int = 0
+    effect: str | None = None
+    thrown: BaseException | None = None
+    deferred: list[tuple[int, Callable[[], object]]] = attrs.Factory(list)
 
     def next_child(self) -> str:
         """Return the name that the next lane started by this one will have."""
@@ -72,6 +80,10 @@ class Lanes:
     def known(self) -> Lane | None:
         """Return the lane of the running thread, None if it has none: it may only want to end the session."""
         return self._by_thread.get(get_ident())
+
+    def in_main_thread(self) -> Lane | None:
+        """Return the lane of the thread in which signal handlers run, None if it has none."""
+        return self._by_thread.get(threading.main_thread().ident or 0)
 
     def alive(self) -> set[int]:
         """Return the numbers of the lanes whose threads still run."""

@@ -11,8 +11,10 @@ from testbench.errors import RecordingError, TapeWriteError, TestbenchError
 from testbench.protocol import Effect, Plain
 from testbench.sessions._appending import Appender
 from testbench.sessions._errors import capture
+from testbench.sessions._handling import RecordedSignals
 from testbench.sessions._lanes import Lane, Lanes
 from testbench.sessions._leaks import Leaks
+from testbench.sessions._moments import BEFORE, HANDLED, INTERRUPTED
 from testbench.sessions._readers import Bind, Gathering, serve
 from testbench.tape import Outcome, Returned, Writer, plain
 
@@ -39,6 +41,7 @@ class Recording:
         self._finished = False
         self.leaks = Leaks()
         self.lanes = Lanes(self._born, self._adopted, self._go_parallel)
+        self.signals = RecordedSignals(self.lanes, self._appender, self.leaks, self._is_idle, self._signal_broke)
 
     def call_for(self, kind: str) -> RecordingCall:
         """Return the waist for one kind."""
@@ -51,12 +54,12 @@ class Recording:
             return effect()
         lane.depth = 1
         try:
-            value, error = self._cross(name, lane.number, plain(request), effect, raises)
+            value, error = self._cross(name, lane, plain(request), effect, raises)
         except BaseException as reason:
             self._break(reason, name, raised=True)
             raise
         finally:
-            lane.depth = 0
+            self.signals.leave(lane, name)
         try:
             if error is not None:
                 raise error
@@ -65,7 +68,7 @@ class Recording:
             del error  # it refers to this frame
 
     def _cross(
-        self, name: str, lane: int, request: Plain, effect: Effect, raises: tuple[type[BaseException], ...]
+        self, name: str, lane: Lane, request: Plain, effect: Effect, raises: tuple[type[BaseException], ...]
     ) -> tuple[Plain, BaseException | None]:
         """Return what was written down, a value or an exception; an exception that this raises itself was not."""
         with self._appender.lock:
@@ -73,16 +76,21 @@ class Recording:
             self._appender.flush(_FLUSH_AGE_NS)
         begun_ns = self._now_ns()
         try:
-            value = effect()
-        except raises as error:
-            if isinstance(error, TestbenchError):
-                raise  # ours, not the world's: never an outcome
+            value = _perform(lane, name, effect)
+        except BaseException as error:
             took_ns = self._now_ns() - begun_ns
-            self._append(name, lane, request, took_ns, capture(error))
+            if error is lane.thrown and self._broken is None:
+                self._append(INTERRUPTED, lane.number, {"crossing": name}, took_ns, Returned(None))
+            elif not isinstance(error, raises) or isinstance(error, TestbenchError):
+                raise  # what is ours, and not the world's, is never an outcome
+            else:
+                self._append(name, lane.number, request, took_ns, capture(error))
             return None, error
+        finally:
+            lane.thrown = None
         took_ns = self._now_ns() - begun_ns
         value = plain(value)
-        self._append(name, lane, request, took_ns, Returned(value))
+        self._append(name, lane.number, request, took_ns, Returned(value))
         return value, None
 
     def _append(self, name: str, lane: int, request: Plain, took_ns: int, outcome: Outcome) -> None:
@@ -116,7 +124,7 @@ class Recording:
             self._break(reason, name, raised=True)
             raise
         finally:
-            lane.depth = 0
+            self.signals.leave(lane, name, BEFORE)
         return gathering.reads
 
     def _parallel_reader(self, name: str, effect: Effect) -> Callable[[], Plain]:
@@ -139,7 +147,7 @@ class Recording:
                 self._break(reason, name, raised=True)
                 raise
             finally:
-                lane.depth = 0
+                self.signals.leave(lane, None)
 
         return read
 
@@ -165,6 +173,22 @@ class Recording:
             return Lane(self._appender.lane(name, parent), name)
         finally:
             asking.depth = depth
+            if not depth:
+                self.signals.leave(asking, "lane.start")
+
+    # What is no crossing.
+
+    def leak(self, name: str, request: Plain, effect: Callable[[], Any]) -> Any:
+        """Let a leak happen, and list it; what came before is on disk by then, because this may be an ``exec``."""
+        lane = self.lanes.current()
+        if not lane.depth:
+            lane.depth = 1
+            try:
+                self.leaks.note(name, request)
+                self.flush()
+            finally:
+                self.signals.leave(lane, None)
+        return effect()
 
     def inside(self) -> bool:
         """Tell whether the running thread is in an effect, or nothing is recorded any more; see `Call.inside`."""
@@ -224,6 +248,12 @@ class Recording:
             reason = broken
         self._broken, self._raised = reason, raised
 
+    def _signal_broke(self, reason: BaseException) -> None:
+        self._break(reason, HANDLED, raised=True)
+
+    def _is_idle(self) -> bool:
+        return self._finished or self._broken is not None
+
     def _is_broken(self) -> bool:
         """Tell whether the tape is lost already; raise what broke it if the program has not seen that yet."""
         if self._broken is None:
@@ -232,6 +262,15 @@ class Recording:
             self._raised = True
             raise self._broken
         return True
+
+
+def _perform(lane: Lane, name: str, effect: Effect) -> Plain:
+    """Run an effect; signal handlers run in it too, and in the rest of a crossing they do not."""
+    lane.effect = name
+    try:
+        return effect()
+    finally:
+        lane.effect = None
 
 
 @attrs.frozen
@@ -252,11 +291,8 @@ class RecordingCall:
         self._mode.add_source(f"{self._kind}.{op}", effect, bind)
 
     def leak(self, op: str, request: Plain, effect: Callable[[], Any]) -> Any:
-        """Let it happen, and list it; what came before is on disk by then, because this may be an ``exec``."""
-        if not self._mode.lanes.current().depth:
-            self._mode.leaks.note(f"{self._kind}.{op}", request)
-            self._mode.flush()
-        return effect()
+        """Let it happen, and list it."""
+        return self._mode.leak(f"{self._kind}.{op}", request, effect)
 
     def inside(self) -> bool:
         """Tell whether it belongs to an effect, or comes after the recording."""

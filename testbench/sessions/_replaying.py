@@ -11,6 +11,7 @@ from testbench.errors import TestbenchError, UsageError
 from testbench.protocol import Effect, Matcher, Plain
 from testbench.sessions._arriving import Arrivals, OverError
 from testbench.sessions._cursor import STRANGER, Cursor, RawEvent
+from testbench.sessions._delivering import ReplayedSignals
 from testbench.sessions._errors import rebuild
 from testbench.sessions._lanes import Lane, Lanes
 from testbench.sessions._matching import exact
@@ -46,6 +47,9 @@ class Replaying:
         self.cursor = Cursor(reader, stall_s, lambda: self._arrivals.failure)
         self._arrivals.follow(self.cursor, Reporter(reader, self.cursor, matchers))
         self.lanes = Lanes(self._born, self._adopted, self._go_parallel)
+        self.signals = ReplayedSignals(
+            reader, self.cursor, self._arrivals, self.lanes, self._rerecorder, self._arrive_own, self._is_at_rest
+        )
         self.cursor.shared = not self.lanes.single
 
     @property
@@ -71,7 +75,7 @@ class Replaying:
             self._arrivals.stick(error)
             raise
         finally:
-            lane.depth = 0
+            self.signals.leave(lane, name)
 
     def _cross(self, lane: Lane, name: str, request: Plain, raises: tuple[type[BaseException], ...]) -> Plain:
         event = self._arrive(lane.number, lane, name, request)
@@ -99,11 +103,24 @@ class Replaying:
 
     def _arrive(self, turn: int, lane: Lane, name: str, request: Plain) -> RawEvent:
         """Wait for this lane's turn; return the event of this lane that is at the cursor now."""
+        event = self._at(turn, lane, name, request)
+        if event[0] in self.signals.kinds:
+            return self.signals.clear(lane, name, request, lambda *asked: self._at(turn, *asked))
+        return event
+
+    def _at(self, turn: int, lane: Lane, name: str, request: Plain) -> RawEvent:
         if self.cursor.over:
             raise OverError
         if self._run is not None:
             self._settle(lane, name, request)
         return self._arrivals.at(turn, lane, name, request)
+
+    def _arrive_own(self, lane: Lane, name: str, request: Plain) -> RawEvent:
+        return self._arrive(lane.number, lane, name, request)
+
+    def _is_at_rest(self) -> bool:
+        run = self._run
+        return run is None or not run.left()
 
     def _rebuilt(
         self, outcome: Raised, raises: tuple[type[BaseException], ...], lane: Lane, name: str, request: Plain
@@ -141,7 +158,10 @@ class Replaying:
             self._arrivals.stick(error)
             raise
         finally:
-            lane.depth = depth
+            if depth:
+                lane.depth = depth
+            else:
+                self.signals.leave(lane, None)
 
     def _begin_run(self, name: str, lane: Lane) -> Answers:
         event = self._arrive(lane.number, lane, name, None)
@@ -191,7 +211,7 @@ class Replaying:
                 self._arrivals.stick(error)
                 raise
             finally:
-                lane.depth = 0
+                self.signals.leave(lane, None)
 
         return read
 
@@ -234,6 +254,8 @@ class Replaying:
             raise
         finally:
             asking.depth = depth
+            if not depth:
+                self.signals.leave(asking, "lane.start")
 
     # The end.
 
@@ -260,6 +282,8 @@ class Replaying:
         here = self.lanes.known()
         while self.failure is None and self.cursor.event is not None:
             owner = self.cursor.turn
+            if here is not None and self.signals.kinds:
+                self.signals.deliver_last(here)
             if (here is not None and owner == here.number) or owner not in self.lanes.alive():
                 return
             if not self.cursor.wait_moved():

@@ -20,11 +20,18 @@ from testbench.sessions._flusher import Flusher
 from testbench.sessions._leaks import Leak, Leaks
 from testbench.sessions._recording import Recording
 from testbench.sessions._replaying import Replaying
-from testbench.sessions._signals import signals_are_noted
+from testbench.sessions._signals import Handlers
 
 
 def _nothing() -> None:
     """Stand for what there is to do when nothing is to be done."""
+
+
+def _beating(mode: Recording | Replaying) -> Callable[[], None] | None:
+    """Return what is to be called again and again while the session is open, None if nothing is."""
+    if isinstance(mode, Recording):
+        return mode.flush
+    return mode.signals.wake if mode.signals.kinds else None
 
 
 class LeakWarning(UserWarning):
@@ -181,16 +188,23 @@ class Session:
             at_once.to(end_at_once)
             for recorder in self._run.recorders:
                 stack.enter_context(recorder.install(mode.call_for(recorder.kind)))
+            self._install_signals(mode, stack)
             for name, where in way.not_followed():
                 self._missed.note(name, None, where)
-            if isinstance(mode, Recording):
-                stack.enter_context(signals_are_noted(mode.leaks))
-                self._flusher = Flusher(mode.flush, mode.lanes.ignore)
+            beating = _beating(mode)
+            if beating is not None:
+                self._flusher = Flusher(beating, mode.lanes.ignore)
                 self.resume()
                 stack.callback(self.pause)
             ACTIVE.append(self)
             stack.callback(ACTIVE.remove, self)
             self._stack = stack.pop_all()
+
+    def _install_signals(self, mode: Recording | Replaying, stack: ExitStack) -> None:
+        handlers = Handlers(mode.signals)
+        if isinstance(mode, Replaying):
+            mode.signals.follow(handlers)
+        handlers.install(stack)
 
     def _leave(self) -> bool:
         """Restore the world; False when that has happened before."""

@@ -230,18 +230,6 @@ def test_door_does_the_same(tmp_path: Path) -> None:
     assert seen[0]["stdout"] == b"1\n"
 
 
-def test_handler_of_sigchld_is_reported(tmp_path: Path) -> None:
-    """A program with a handler for the death of children is told that a replay will not call it."""
-    before = signal.signal(signal.SIGCHLD, lambda *_: None)
-    try:
-        with pytest.warns(testbench.LeakWarning, match="sigchld_handler"), testbench.record(tmp_path / "t.tape"):
-            subprocess.run(["true"])
-        with testbench.replay(tmp_path / "t.tape"):
-            subprocess.run(["true"])
-    finally:
-        signal.signal(signal.SIGCHLD, before)
-
-
 def test_strangers_are_not_signalled_on_replay(ways: Any) -> None:
     """Whether another process, such as the parent, is there is an event, since it may be another one on replay."""
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
-import signal
 import threading
 import time
 from pathlib import Path
@@ -572,21 +571,6 @@ def test_a_thread_that_a_marked_call_starts_belongs_to_that_call(tape: Path) -> 
     with testbench.replay(tape):
         assert (ask_in_thread("x"), time.time()) == recorded
     assert [event.kind for event in events(tape)] == ["call", "clock"]
-
-
-def test_a_signal_that_a_handler_saw_is_listed(tape: Path) -> None:
-    """Handlers run at moments that a replay cannot repeat; the program is told which signals it had."""
-    seen: list[int] = []
-    before = signal.signal(signal.SIGUSR1, lambda number, _: seen.append(number))
-    try:
-        with pytest.warns(testbench.LeakWarning, match=r"signal\.SIGUSR1"), testbench.record(tape):
-            os.kill(os.getpid(), signal.SIGUSR1)
-        with testbench.record(tape, leaks="fail"):
-            time.time()
-    finally:
-        signal.signal(signal.SIGUSR1, before)
-    assert seen == [signal.SIGUSR1]
-    assert signal.set_wakeup_fd(-1) == -1
 
 
 def test_the_program_gets_the_descriptors_it_would_get_without_us(tape: Path) -> None:
