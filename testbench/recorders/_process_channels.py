@@ -154,4 +154,4 @@ def _is(fd: int, kind: Any) -> bool:
 
 def _bound(entries: dict[Any, Any]) -> None:
     while len(entries) > _MOST:
-        del entries[next(iter(entries))]
+        entries.pop(next(iter(entries)), None)

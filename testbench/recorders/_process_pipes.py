@@ -71,6 +71,8 @@ class Pipe(io.RawIOBase):
         if not self._exposed and self._child is not None and self._child.taped and not self._children.over:
             self._exposed = True
             self._children.channels.expose(self.name, self._child, self.stream)
+            if self._child.real_pid:
+                self.reach().fileno()  # it may be the pipe of an outer session, which has to know as well
         return self.name
 
     def close(self) -> None:

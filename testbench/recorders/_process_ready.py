@@ -58,7 +58,9 @@ class Readiness:
             numbers = [list(map(_fileno, objects)) for objects in lists]
         except (TypeError, ValueError, AttributeError):
             return original(*args)  # raises in its own words
-        watched = Watched(self._children, (fd for fds in numbers for fd in fds))
+
+        def watching() -> Watched:
+            return Watched(self._children, (fd for fds in numbers for fd in fds))
 
         def effect() -> Ready:
             found: dict[int, int] = {}
@@ -70,7 +72,7 @@ class Readiness:
         def to_poll(mask: int) -> int:
             return sum(_AS_POLL[bit] for bit in _AS_POLL if mask & bit)
 
-        ready = dict(self._ready(lambda: watched, effect, to_poll))
+        ready = dict(self._ready(watching, effect, to_poll))
         return tuple(
             [thing for thing, fd in zip(objects, fds, strict=True) if ready.get(fd, 0) & bit]
             for bit, objects, fds in zip((_READ, _WRITE, _EXCEPT), lists, numbers, strict=True)
