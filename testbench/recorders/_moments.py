@@ -37,11 +37,11 @@ _RAISES: Final = (ValueError, TypeError, OverflowError, OSError)
 _LONGEST_NS: Final = 2**63 - 1
 """``_PyTime_t`` of CPython (``Python/pytime.c``): a longer sleep is an OverflowError."""
 
-_WALL: Final = frozenset({time.CLOCK_REALTIME, 5, 8, time.CLOCK_TAI})
-"""Linux clocks of the wall: 5 is REALTIME_COARSE, 8 REALTIME_ALARM (``linux/time.h``)."""
+_WALL: Final = frozenset({time.CLOCK_REALTIME, 5, 8, 11})
+"""Linux clocks of the wall: 5 is REALTIME_COARSE, 8 REALTIME_ALARM, 11 TAI (``linux/time.h``)."""
 
-_MONOTONIC: Final = frozenset({time.CLOCK_MONOTONIC, time.CLOCK_MONOTONIC_RAW, 6, time.CLOCK_BOOTTIME, 9})
-"""Linux clocks that only count up: 6 is MONOTONIC_COARSE, 9 BOOTTIME_ALARM (``linux/time.h``)."""
+_MONOTONIC: Final = frozenset({time.CLOCK_MONOTONIC, time.CLOCK_MONOTONIC_RAW, 6, 7, 9})
+"""Linux clocks that only count up: 6 is MONOTONIC_COARSE, 7 BOOTTIME, 9 BOOTTIME_ALARM (``linux/time.h``)."""
 
 
 def install_moments(call: Call, stack: ExitStack, virtual: VirtualClock | None) -> _Function:

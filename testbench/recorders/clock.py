@@ -24,7 +24,6 @@ from testbench.recorders._dates import install_dates
 from testbench.recorders._moments import install_moments
 from testbench.recorders._uuids import install_uuids
 from testbench.recorders._virtual import VirtualClock
-from testbench.recorders._waits import install_waits
 
 FACES: Final[tuple[Callable[[], float], ...]] = (
     time.time,
@@ -74,6 +73,8 @@ class Clock:
             install_uuids(call, stack, self._virtual)
             self._doors["sleep"] = install_moments(call, stack, self._virtual)
             if self._virtual is not None:
+                from testbench.recorders._waits import install_waits  # it needs modules that only CPython has
+
                 install_waits(stack, self._virtual)
             yield
 

@@ -15,9 +15,10 @@ def collector_callbacks_rest() -> Iterator[None]:
     happens depends on all allocations of the process, so those reads would be on the tape at other places each time.
     Callbacks that the program adds meanwhile are its own and stay.
     """
-    resting = gc.callbacks[:]
-    del gc.callbacks[:]
+    callbacks = getattr(gc, "callbacks", [])  # PyPy has none
+    resting = callbacks[:]
+    del callbacks[:]
     try:
         yield
     finally:
-        gc.callbacks[:0] = resting
+        callbacks[:0] = resting
