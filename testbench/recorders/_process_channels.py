@@ -68,9 +68,9 @@ class Channels:
         known = self._by_number.get(fd)
         return known or self._by_key.get(_key_of(fd))
 
-    def expose(self, fd: int, name: Name, stream: str) -> None:
-        """Track the pipe of a Popen, because the program is about to use its descriptor."""
-        self._nowhere.settle(fd)
+    def expose(self, fd: int, name: Name, stream: str, size: int) -> None:
+        """Track the pipe of a Popen, of a size in bytes, because the program is about to use its descriptor."""
+        self._nowhere.settle(fd, size)
         self._track(_key_of(fd), Channel(name, stream))
 
     def join(self, name: Name, streams: Mapping[str, int]) -> None:

@@ -60,6 +60,7 @@ class Child:
         pipes: our raw streams under those of the face, by name; fixed when it started.
         world: the world's half, made by the effect that starts it; see `testbench.recorders._process_world`.
         heard: per pipe, all that ``communicate`` has brought so far.
+        abandoned: the program has lost sight of it, and CPython has looked once whether it had ended.
     """
 
     name: Name
@@ -67,6 +68,7 @@ class Child:
     pipes: dict[str, Any]
     world: Any = None
     heard: dict[str, list[bytes]] = attrs.Factory(dict)
+    abandoned: bool = False
 
     # Effects: what is done to the real process. Each returns an outcome.
 

@@ -63,14 +63,14 @@ class Nowhere:
             # Asking twice, since that pair may have been closed unused, and this be somebody else's.
             if write_end is not None and identity(read_end) == self._identities[0]:
                 _replace(read_end, write_end)
-                if size > 0:
-                    fcntl.fcntl(write_end, fcntl.F_SETPIPE_SZ, size)
+                _resize(write_end, size)
 
-    def settle(self, fd: int) -> None:
+    def settle(self, fd: int, size: int) -> None:
         """Put a pipe of its own in the place of one that leads nowhere; nobody holds its other end either."""
         found = identity(fd)
         if found in self._identities:
             ends = real.pipe()
+            _resize(ends[1], size)
             real.dup2(ends[self._identities.index(found)], fd, False)
             for end in ends:
                 real.close(end)
@@ -101,6 +101,11 @@ class _Os:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(os, name)
+
+
+def _resize(end: int, size: int) -> None:
+    if size > 0:
+        fcntl.fcntl(end, fcntl.F_SETPIPE_SZ, size)
 
 
 def _replace(*places: int) -> None:

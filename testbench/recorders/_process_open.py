@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import io
 import os
+import types
 import warnings
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ from testbench.recorders._process_pipes import Sink, Source
 _KINDS: Final[dict[str, Any]] = {"rb": (Source, io.BufferedReader), "wb": (Sink, io.BufferedWriter)}
 
 
-class Opening:
+class Opening(types.ModuleType):
     """Stands for the module io in the module subprocess, where nothing but the pipes of a new child is opened.
 
     Args:
@@ -24,6 +25,7 @@ class Opening:
     """
 
     def __init__(self, children: Children, original: Any) -> None:
+        super().__init__("io")
         self._children, self._original = children, original
 
     def __getattr__(self, name: str) -> Any:

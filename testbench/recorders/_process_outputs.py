@@ -32,7 +32,7 @@ class Shared:
         position: how far the child's doings are known, in bytes.
         standard: the standard descriptor of the program that the child inherits, None for a file that it was given. A
             child that inherits can be handed a pipe instead.
-        reads: the child can only read it.
+        reads: the child can only read it. What could be written, a stdin too, is taken to have been.
     """
 
     name: str
@@ -130,7 +130,7 @@ def share(name: str, fd: int, *, standard: int | None) -> Shared:
     """Return a stream of a child that is about to start, as it stands now."""
     kept = real.apart(fd)
     flags = fcntl.fcntl(kept, fcntl.F_GETFL)
-    reads = name == "stdin" or flags & os.O_ACCMODE == os.O_RDONLY
+    reads = flags & os.O_ACCMODE == os.O_RDONLY
     appending = not reads and bool(flags & os.O_APPEND)
     position = real.fstat(kept).st_size if appending else _offset(kept)
     return Shared(name, kept, position, standard, reads)

@@ -41,13 +41,20 @@ class Pipe(io.RawIOBase):
     _real: Any = None
     _owned = True
     _exposed = False
+    _size = -1
 
     def __init__(self, children: Children, fd: int, open_real: Callable[..., Any]) -> None:
         self._children, self.name, self._open_real = children, fd, open_real
 
-    def join(self, child: Name, stream: str) -> None:
-        """Belong to a child that is about to start; until then, what is done to this pipe is no crossing."""
-        self._child, self.stream = child, stream
+    def join(self, child: Name, stream: str, size: int) -> None:
+        """Belong to a child that is about to start; until then, what is done to this pipe is no crossing.
+
+        Args:
+            child: who it is.
+            stream: which of its streams.
+            size: how much the pipe shall hold, in bytes; not above 0 for what the system gives by itself.
+        """
+        self._child, self.stream, self._size = child, stream, size
 
     def reach(self) -> Any:
         """Return the stream that reaches the world; only effects have a use for it."""
@@ -70,7 +77,7 @@ class Pipe(io.RawIOBase):
         self._checkClosed()
         if not self._exposed and self._child is not None and self._child.taped and not self._children.over:
             self._exposed = True
-            self._children.channels.expose(self.name, self._child, self.stream)
+            self._children.channels.expose(self.name, self._child, self.stream, self._size)
             if self._child.real_pid:
                 self.reach().fileno()  # it may be the pipe of an outer session, which has to know as well
         return self.name

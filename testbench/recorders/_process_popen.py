@@ -40,6 +40,7 @@ class PopenMethods:
         self._children = children
         self._env_names = env_names
         self._originals: dict[str, Callable[..., Any]] = {}
+        self._steps: dict[str, Any] = {}
         self.world: type = subprocess.Popen
 
     def install(self, stack: ExitStack) -> None:
@@ -49,6 +50,7 @@ class PopenMethods:
             UnsupportedError: this is not the Popen that we know.
         """
         _check_popen()
+        self._steps = {name: _code_of(getattr(subprocess.Popen, name)) for name in _STEPS}
         redirects = {name: Attribute(subprocess.Popen, name) for name in _METHODS}
         self._originals = {name: redirect.original for name, redirect in redirects.items()}
         nowhere = self._children.nowhere
@@ -86,6 +88,8 @@ class PopenMethods:
         child = self._children.of(face)
         if child is None:
             return self._elsewhere("communicate", face, input, timeout)
+        if self._is_piecemeal(face):
+            return self._originals["communicate"](face, input, timeout)
         return Talk(self._children, face, child).communicate(input, timeout)
 
     def wait(self, face: Any, timeout: Any = None) -> Any:
@@ -95,6 +99,8 @@ class PopenMethods:
             return self._elsewhere("wait", face, timeout)
         if face.returncode is not None:
             return face.returncode
+        if self._is_piecemeal(face):
+            return self._originals["wait"](face, timeout)
         seconds, name = as_number(timeout), self._children.reference(child.name)
         if child.pipes:
             outcome = self._observe(child, "wait", {"child": name, "timeout": seconds}, lambda: child.wait(seconds))
@@ -105,6 +111,14 @@ class PopenMethods:
         if outcome.get("timeout"):
             raise subprocess.TimeoutExpired(face.args, timeout)
         return face.returncode
+
+    def _is_piecemeal(self, face: Any) -> bool:
+        """Tell whether the program has put steps of its own into its Popen.
+
+        Then CPython's code runs as it is, with these steps, and each system call is an event.
+        """
+        kind, own = type(face), vars(face)
+        return any(name in own or _code_of(getattr(kind, name)) is not code for name, code in self._steps.items())
 
     def internal_poll(self, face: Any, _deadstate: int | None = None, **rest: Any) -> Any:
         """Look whether it has ended: op ``poll``. With ``_deadstate`` it is CPython's housekeeping, never an event."""
@@ -142,8 +156,9 @@ class PopenMethods:
         if child.name.real_pid:
             self._children.straight(lambda: child.world._internal_poll(_deadstate=deadstate))
             face.returncode = child.world.returncode
-        else:
+        elif child.abandoned:
             face.returncode = deadstate
+        child.abandoned = True  # when looked at for the first time, it still runs: most have to be looked at again
         return face.returncode
 
     def _elsewhere(self, name: str, face: Any, *args: Any, **kwargs: Any) -> Any:
@@ -164,7 +179,15 @@ _METHODS: Final = {
     "send_signal": "send_signal",
 }
 
-_USED: Final = (*_METHODS, "_close_pipe_fds", "_save_input", "_translate_newlines")
+_STEPS: Final = ("_communicate", "_wait", "_try_wait")
+"""What CPython's ``communicate`` and ``wait`` are made of; private, and yet replaced by some programs and tests."""
+
+_USED: Final = (*_METHODS, *_STEPS, "_close_pipe_fds", "_save_input", "_translate_newlines")
+
+
+def _code_of(method: Any) -> Any:
+    """Return what stays the same when a function is bound to other globals; see `world_class`."""
+    return getattr(method, "__code__", method)
 
 
 def _check_popen() -> None:

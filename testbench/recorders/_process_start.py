@@ -68,7 +68,7 @@ class Starter:
     def _spawn(self, face: Any, spawn: Spawn, pipes: dict[str, Pipe], files: dict[str, int]) -> Name:
         children, devnull = self._children, vars(face).get("_devnull", -1)
         request = request_of(spawn, describe(spawn, devnull, children.pipe_named), self._env_names)
-        child = _new_child(pipes, outputs_of(files, devnull, children.pipe_named))
+        child = _new_child(pipes, face.pipesize, outputs_of(files, devnull, children.pipe_named))
         made: list[Outcome] = []
 
         def start() -> Plain:
@@ -105,10 +105,10 @@ class Starter:
         return {"pid": self._children.told(world.pid)}
 
 
-def _new_child(pipes: dict[str, Pipe], outputs: Outputs) -> Child:
+def _new_child(pipes: dict[str, Pipe], size: int, outputs: Outputs) -> Child:
     name = Name()
     for stream, pipe in pipes.items():
-        pipe.join(name, stream)
+        pipe.join(name, stream, size)
     return Child(name, outputs, pipes)
 
 

@@ -238,3 +238,28 @@ def test_fifty_megabytes(ways: Any) -> None:
 
     assert ways.record(program) == ("returned", (50_000_000, 50_000_000))
     assert ways.replay(program) == ("returned", (50_000_000, 50_000_000))
+
+
+class _Stepwise(Popen):  # type: ignore[type-arg]
+    """A Popen with a step of its own, as some programs and CPython's tests have."""
+
+    def _wait(self, timeout: float | None) -> Any:
+        try:
+            return super()._wait(timeout)  # type: ignore[misc]
+        finally:
+            STEPS.append(timeout)
+
+
+STEPS: list[Any] = []
+
+
+def test_steps_of_the_programs_own_are_taken(ways: Any) -> None:
+    """A subclass that replaces a private step of Popen is waited for by that step, piecemeal."""
+
+    def program(_: Path) -> Any:
+        STEPS.clear()
+        with _Stepwise(["sh", "-c", "echo x; exit 3"], stdout=PIPE) as child:
+            out = child.communicate()
+        return out, child.returncode, list(STEPS)
+
+    assert ways.agree(program) == ("returned", ((b"x\n", None), 3, [None]))
