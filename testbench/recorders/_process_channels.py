@@ -56,7 +56,7 @@ class Channels:
     def __init__(self, nowhere: Nowhere) -> None:
         self._nowhere = nowhere
         self._by_key: dict[Key, Channel] = {}
-        self._by_number: dict[int, Channel] = {}
+        self._by_number: dict[int, tuple[Channel, Key]] = {}
         self._peers: dict[Key, Key] = {}
         self._terminals: set[Key] = set()
         self.changes = 0
@@ -65,8 +65,10 @@ class Channels:
         """Return the channel that a descriptor belongs to, None for all others, closed ones too."""
         if not self.changes:
             return None  # nothing was ever tracked: the fast way for programs that do nothing of the kind
-        known = self._by_number.get(fd)
-        return known or self._by_key.get(_key_of(fd))
+        key = _key_of(fd)
+        channel, was = self._by_number.get(fd, (None, key))
+        # Not closed by os.close, as by dup2 upon it: the number is another file's.
+        return channel if channel is not None and was == key else self._by_key.get(key)
 
     def expose(self, fd: int, name: Name, stream: str, size: int) -> None:
         """Track the pipe of a Popen, of a size in bytes, because the program is about to use its descriptor."""
@@ -78,7 +80,7 @@ class Channels:
         for stream, fd in streams.items():
             channel = Channel(name, stream)
             if stream == PIDFD:
-                self._by_number[fd] = channel
+                self._by_number[fd] = channel, _key_of(fd)
                 self.changes += 1
                 continue
             key = _key_of(fd)

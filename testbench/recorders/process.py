@@ -28,10 +28,12 @@ from testbench.recorders._process_descriptors import Descriptors
 from testbench.recorders._process_direct import Direct
 from testbench.recorders._process_makers import install_makers
 from testbench.recorders._process_match import MATCHERS
-from testbench.recorders._process_pids import PidFunctions
+from testbench.recorders._process_pidfd import Pidfds
+from testbench.recorders._process_pids import PidFunctions, Pids
 from testbench.recorders._process_popen import PopenMethods
 from testbench.recorders._process_posix import PosixSpawn
 from testbench.recorders._process_ready import Readiness
+from testbench.recorders._process_reaping import Reaping
 from testbench.recorders._process_spawnv import Spawnv
 from testbench.recorders._process_system import System
 
@@ -69,7 +71,10 @@ class Process:
             stack.callback(children.hand_over)
             popen = PopenMethods(children, self._env_names)
             popen.install(stack)
-            PidFunctions(children).install(stack)
+            pids = Pids(children)
+            PidFunctions(pids).install(stack)
+            Reaping(pids).install(stack)
+            Pidfds(pids).install(stack)
             descriptors = Descriptors(children)
             descriptors.install(stack)
             install_makers(children, descriptors, stack)

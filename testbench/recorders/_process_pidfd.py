@@ -1,0 +1,105 @@
+"""Descriptors that stand for a child, ``os.pidfd_open``: op ``pidfd_open``; signals by them: op ``pidfd_signal``.
+
+What is waited for with such a descriptor is answered as for every other descriptor that leads to a child. On replay it
+is the end of a pipe, so that the program has a descriptor to register and to close.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import operator
+import os
+import signal
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+
+import attrs
+
+from testbench.inplace import real
+from testbench.protocol import Plain
+from testbench.recorders._process_channels import PIDFD
+from testbench.recorders._process_pids import RAISES, Pids
+
+
+@attrs.frozen
+class Pidfds:
+    """The functions that make and use them, for one session.
+
+    Args:
+        pids: what the pids of the session mean.
+    """
+
+    _pids: Pids
+
+    def install(self, stack: ExitStack) -> None:
+        """Redirect the functions until the stack is closed."""
+        self._pids.redirect(stack, os, "pidfd_open", self._open)
+        self._pids.redirect(stack, signal, "pidfd_send_signal", self._send)
+
+    def _open(self, original: Callable[..., int], pid: Any, flags: Any = 0) -> int:
+        pids, children = self._pids, self._pids.children
+        name = children.named(pid)
+        if not isinstance(pid, int) or pid <= 0 or pid == real.getpid() or pids.is_off_tape(pid):
+            return original(pid, flags)  # without a pid it raises
+        if name is None:
+            return children.leak("pidfd_open", {"pid": pid}, lambda: original(pid, flags))  # type: ignore[no-any-return]
+        made: list[int] = []
+
+        def effect() -> Plain:
+            made.append(original(pids.real(pid), flags))
+            return {"fd": made[-1]}
+
+        request: Plain = {"child": children.reference(name), "flags": operator.index(flags)}
+        outcome = children.cross("pidfd_open", request, effect, raises=RAISES)
+        fd: int = made[-1] if made else _stand_in(outcome["fd"])
+        children.channels.join(name, {PIDFD: fd})
+        return fd
+
+    def _send(self, original: Callable[..., None], pidfd: Any, sig: Any, *rest: Any) -> None:
+        children = self._pids.children
+        channel = children.channels.find(pidfd) if isinstance(pidfd, int) else None
+        if channel is not None and channel.stream == PIDFD:
+            name = channel.name
+
+            def effect() -> None:
+                name.check_real()
+                original(pidfd, sig, *rest)
+
+            request: Plain = {"child": children.reference(name), "signal": operator.index(sig)}
+            children.cross("pidfd_signal", request, effect, raises=(*RAISES, TypeError))
+        elif not isinstance(pidfd, int) or _is_own(pidfd):
+            original(pidfd, sig, *rest)
+        else:
+            children.leak("pidfd_signal", {}, lambda: original(pidfd, sig, *rest))
+
+
+def _stand_in(wanted: int) -> int:
+    """Return a descriptor that is at its end, under the given number if that is free."""
+    fd, writing = real.pipe()
+    real.close(writing)
+    if fd == wanted or _is_open(wanted):
+        return fd
+    try:
+        real.dup2(fd, wanted, False)
+    except OSError:
+        return fd  # the limit for descriptors is lower than it was
+    real.close(fd)
+    return wanted
+
+
+def _is_open(fd: int) -> bool:
+    with contextlib.suppress(OSError):
+        real.fstat(fd)
+        return True
+    return False
+
+
+def _is_own(pidfd: int) -> bool:
+    """Tell whether this stands for the program itself: it is a pidfd, or the directory of the process in ``/proc``."""
+    with contextlib.suppress(OSError):
+        with open(f"/proc/self/fdinfo/{pidfd}", encoding="ascii") as told:
+            if f"Pid:\t{real.getpid()}\n" in told.read():
+                return True
+        return os.readlink(f"/proc/self/fd/{pidfd}") == f"/proc/{real.getpid()}"
+    return False
