@@ -97,10 +97,10 @@ class PopenMethods:
         child = self._children.of(face)
         if child is None:
             return self._elsewhere("wait", face, timeout)
-        if face.returncode is not None:
-            return face.returncode
         if self._is_piecemeal(face):
             return self._originals["wait"](face, timeout)
+        if face.returncode is not None:
+            return face.returncode
         seconds, name = as_number(timeout), self._children.reference(child.name)
         if child.pipes:
             outcome = self._observe(child, "wait", {"child": name, "timeout": seconds}, lambda: child.wait(seconds))

@@ -262,4 +262,4 @@ def test_steps_of_the_programs_own_are_taken(ways: Any) -> None:
             out = child.communicate()
         return out, child.returncode, list(STEPS)
 
-    assert ways.agree(program) == ("returned", ((b"x\n", None), 3, [None]))
+    assert ways.agree(program) == ("returned", ((b"x\n", None), 3, [None, None]))
