@@ -63,11 +63,17 @@ class Call(Protocol):
         """
         ...
 
-    def leak(self, op: str, request: Plain, effect: Callable[[], Any]) -> Any:
+    def leak(self, op: str, request: Plain, effect: Callable[[], Any], *, instead: str = "") -> Any:
         """Report a crossing that this kind sees and cannot put on the tape (a fork).
 
         Recording runs the effect, returns what it returns, and lists the leak with the line of code that made it;
         replaying refuses.
+
+        Args:
+            op: the operation.
+            request: what is asked.
+            effect: lets it happen.
+            instead: what the user can do instead, a clause without a full stop.
 
         Raises:
             RefusedError: on replay.

@@ -1,14 +1,19 @@
-"""Ways to start a process that are seen and cannot be recorded yet: they are reported, and refused on replay."""
+"""Ways to start a process that are seen and cannot be recorded: they are reported, and refused on replay.
+
+A fork is a second copy of the program, which goes on from the same line; no tape can be that. An ``exec`` is the end of
+the program, and of what could record it.
+"""
 
 from __future__ import annotations
 
 import _posixsubprocess
 import os
+import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any, Final
 
-from testbench.inplace import Redirect
+from testbench.inplace import Attribute, Redirect
 from testbench.protocol import Plain
 from testbench.recorders._process_children import Children
 from testbench.recorders._process_spawn import as_plain
@@ -22,6 +27,16 @@ _FUNCTIONS: Final[dict[str, Any]] = {
 }
 """Builtins by name; ``os.execl`` and its kin, and ``pty.fork``, are built on these."""
 
+_BOUNDARY: Final = "mark the function that has the work done elsewhere with @testbench.boundary"
+_ADVICE: Final = {
+    "fork": f"start programs with subprocess, os.posix_spawn or os.spawnv; or {_BOUNDARY}",
+    "forkpty": f"start programs with pty.spawn, or with subprocess and os.openpty; or {_BOUNDARY}",
+    "execv": "start the program with subprocess.run and exit with its returncode",
+    "execve": "start the program with subprocess.run and exit with its returncode",
+    "fork_exec": f"start programs with subprocess; for multiprocessing, {_BOUNDARY}",
+    "multiprocessing": f"use threads; or {_BOUNDARY}",
+}
+
 
 def install_beyond(children: Children, stack: ExitStack) -> None:
     """Redirect all of them until the stack is closed."""
@@ -30,13 +45,35 @@ def install_beyond(children: Children, stack: ExitStack) -> None:
             redirect = Redirect(getattr(module, name))
             stack.callback(redirect.restore)
             redirect.to(_reporting(children, name, redirect.original))
+    if "multiprocessing.forkserver" in sys.modules:
+        _install_forkserver(children, stack)
+
+
+def _install_forkserver(children: Children, stack: ExitStack) -> None:
+    """See to it that a server which runs already forks nobody unseen: that happens in another process."""
+    from multiprocessing.popen_forkserver import Popen
+
+    redirect = Attribute(Popen, "_launch")
+    original = redirect.original
+
+    def launch(popen: Any, process: Any) -> Any:
+        if children.passing():
+            return original(popen, process)
+        request: Plain = {"start_method": "forkserver"}
+        return children.leak(
+            "multiprocessing", request, lambda: original(popen, process), instead=_ADVICE["multiprocessing"]
+        )
+
+    stack.callback(redirect.restore)
+    redirect.to(launch)
 
 
 def _reporting(children: Children, name: str, original: Callable[..., Any]) -> Callable[..., Any]:
     def function(*args: Any, **kwargs: Any) -> Any:
         if children.passing():
             return original(*args, **kwargs)
-        return children.leak(name, _asked(name, args), lambda: original(*args, **kwargs))
+        asked = _asked(name, args)
+        return children.leak(name, asked, lambda: original(*args, **kwargs), instead=_ADVICE[name])
 
     return function
 

@@ -68,9 +68,9 @@ class Children:
         """Make one crossing."""
         return self._call(op, request, effect, raises=raises)  # type: ignore[return-value]
 
-    def leak(self, op: str, request: Plain, effect: Callable[[], Any]) -> Any:
+    def leak(self, op: str, request: Plain, effect: Callable[[], Any], *, instead: str = "") -> Any:
         """Report a crossing that cannot be recorded, and let it happen (on replay: refuse it)."""
-        return self._call.leak(op, request, lambda: self.straight(effect))
+        return self._call.leak(op, request, lambda: self.straight(effect), instead=instead)
 
     def report_terminal(self, streams: tuple[str, ...]) -> None:
         """Report, once in a session, that what a real child writes to a terminal is not on the tape."""

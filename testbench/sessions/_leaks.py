@@ -18,15 +18,18 @@ class Leak:
         name: kind and op, ``"process.fork"``.
         request: what was asked, the first time.
         where: ``file:line in function``.
+        instead: what to do instead, empty where there is nothing to say.
     """
 
     name: str
     request: Plain
     where: str
+    instead: str = ""
 
     def __str__(self) -> str:
         asked = "" if self.request in (None, {}) else f" {self.request!r}"
-        return f"{self.name}{asked} at {self.where}"
+        advice = f"; {self.instead}" if self.instead else ""
+        return f"{self.name}{asked} at {self.where}{advice}"
 
 
 class Leaks:
@@ -35,10 +38,10 @@ class Leaks:
     def __init__(self) -> None:
         self._seen: dict[tuple[str, str], Leak] = {}
 
-    def note(self, name: str, request: Plain, where: str | None = None) -> None:
+    def note(self, name: str, request: Plain, where: str | None = None, instead: str = "") -> None:
         """Remember a leak; made by the code that is running now, unless ``where`` says something else."""
         where = where or user_line()
-        self._seen.setdefault((name, where), Leak(name, request, where))
+        self._seen.setdefault((name, where), Leak(name, request, where, instead))
 
     def __iter__(self) -> Iterator[Leak]:
         return iter(list(self._seen.values()))

@@ -178,13 +178,13 @@ class Recording:
 
     # What is no crossing.
 
-    def leak(self, name: str, request: Plain, effect: Callable[[], Any]) -> Any:
+    def leak(self, name: str, request: Plain, effect: Callable[[], Any], instead: str) -> Any:
         """Let a leak happen, and list it; what came before is on disk by then, because this may be an ``exec``."""
         lane = self.lanes.current()
         if not lane.depth:
             lane.depth = 1
             try:
-                self.leaks.note(name, request)
+                self.leaks.note(name, request, instead=instead)
                 self.flush()
             finally:
                 self.signals.leave(lane, None)
@@ -290,9 +290,9 @@ class RecordingCall:
         """Let reads gather in runs."""
         self._mode.add_source(f"{self._kind}.{op}", effect, bind)
 
-    def leak(self, op: str, request: Plain, effect: Callable[[], Any]) -> Any:
+    def leak(self, op: str, request: Plain, effect: Callable[[], Any], *, instead: str = "") -> Any:
         """Let it happen, and list it."""
-        return self._mode.leak(f"{self._kind}.{op}", request, effect)
+        return self._mode.leak(f"{self._kind}.{op}", request, effect, instead)
 
     def inside(self) -> bool:
         """Tell whether it belongs to an effect, or comes after the recording."""

@@ -96,9 +96,10 @@ class Replaying:
             raise self._rebuilt(outcome, raises, lane, name, request)
         return outcome.value
 
-    def refuse(self, name: str, request: Plain) -> NoReturn:
+    def refuse(self, name: str, request: Plain, instead: str) -> NoReturn:
         """Refuse a crossing that no tape can answer."""
         reason = f"{name} cannot be replayed, and is not let through to the real world"
+        reason += f"; {instead}" if instead else ""
         self._arrivals.diverge("refused", reason, self.lanes.current(), name, request)
 
     def _arrive(self, turn: int, lane: Lane, name: str, request: Plain) -> RawEvent:
@@ -318,9 +319,9 @@ class ReplayingCall:
         """Answer reads from runs; the effect is not run."""
         self._mode.add_source(f"{self._kind}.{op}", effect, bind)
 
-    def leak(self, op: str, request: Plain, effect: Callable[[], Any]) -> Any:
+    def leak(self, op: str, request: Plain, effect: Callable[[], Any], *, instead: str = "") -> Any:
         """Refuse."""
-        self._mode.refuse(f"{self._kind}.{op}", request)
+        self._mode.refuse(f"{self._kind}.{op}", request, instead)
 
     def inside(self) -> bool:
         """Tell whether the session is over; no effect is run before."""
