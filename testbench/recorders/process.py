@@ -1,16 +1,18 @@
 """The kind ``process``: the child processes that a program starts, and what it observes of them.
 
-The unit is the observation. ``spawn`` starts a child; ``communicate`` brings all of its output and its end in one
-event, so that ``subprocess.run`` is two; ``wait``, ``poll``, ``signal``, ``read`` and ``write`` are what a program does
-piecemeal; ``waitpid``, ``kill``, ``killpg``, ``getpgid``, ``getsid`` what it does by pid; ``system`` is ``os.system``.
+The unit is the observation, in two grains that a program may mix. What the standard library does as one step is one
+event: ``spawn`` starts a child, ``communicate`` brings all of its output and its end, so that ``subprocess.run`` is two;
+``wait``, ``poll``, ``signal``, and ``system`` for ``os.system``. Such events mean the same on every CPython. What a
+program does piecemeal is recorded piecemeal, system call by system call: ``read``, ``write`` and ``send`` through
+streams or descriptors, ``ready`` for ``select``, ``poll`` and ``epoll``, so for asyncio as well, and by pid
+``waitpid``, ``wait3``, ``wait4``, ``waitid``, ``kill``, ``killpg``, ``getpgid``, ``getsid``, ``pidfd_open``.
 
 Bytes are bytes: they are recorded as the pipe gave them, and decoded after that. A child's output that bypasses the
 program (inherited, or sent to a file) is recorded as well and appears in the same place on replay; only what goes to a
-terminal does not. Replaying starts no process and sends no signal, except to the program itself.
+terminal of the user does not. Replaying starts no process and sends no signal, except to the program itself.
 
-Not recorded yet, therefore reported while recording and refused on replay: children of asyncio and of
-multiprocessing, ``os.fork``, ``exec``, ``wait3``, ``wait4``, ``waitid``, and children that talk to the
-program through a pipe of its own making. ``fileno()`` of a recorded child's pipe is refused.
+What cannot be recorded is reported while recording and refused on replay: ``os.fork``, ``exec``, multiprocessing, and
+children that talk with somebody else through a socket or terminal of the program.
 """
 
 from __future__ import annotations
