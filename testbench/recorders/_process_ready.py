@@ -21,11 +21,11 @@ from testbench.protocol import Plain
 from testbench.recorders._process_children import Children
 from testbench.recorders._process_watched import Watched, watched_by_epoll
 
-_RAISES: Final = (OSError, ValueError, TypeError, OverflowError)
+_RAISES: Final = (OSError, ValueError, TypeError, OverflowError, RuntimeError)
 _POLL: Final = type(select.poll())
 _PATIENCE_MS: Final = 30_000
-_READ, _WRITE, _EXCEPT = 1, 2, 4  # the bits of an event of ``select``
-_AS_POLL: Final = {_READ: select.POLLIN, _WRITE: select.POLLOUT, _EXCEPT: select.POLLPRI}
+_AS_POLL: Final = {1: select.POLLIN, 2: select.POLLOUT, 4: select.POLLPRI}
+"""The bits of an event of ``select``, one for each of its lists, and what ``poll`` says for them."""
 
 Ready = list[tuple[int, int]]
 
@@ -54,19 +54,19 @@ class Readiness:
         if not 3 <= len(args) <= 4:
             return original(*args)  # raises
         try:
-            lists = [list(objects) for objects in args[:3]]
-            numbers = [list(map(_fileno, objects)) for objects in lists]
+            lists = [_with_numbers(objects) for objects in args[:3]]
         except (TypeError, ValueError, AttributeError):
             return original(*args)  # raises in its own words
+        numbers = [[fd for _, fd in pairs] for pairs in lists]
 
         def watching() -> Watched:
             return Watched(self._children, (fd for fds in numbers for fd in fds))
 
         def effect() -> Ready:
             found: dict[int, int] = {}
-            for bit, answer in zip((_READ, _WRITE, _EXCEPT), original(*lists, *args[3:]), strict=True):
-                for thing in answer:
-                    found[_fileno(thing)] = found.get(_fileno(thing), 0) | bit
+            for bit, answer in zip(_AS_POLL, original(*numbers, *args[3:]), strict=True):
+                for fd in answer:
+                    found[fd] = found.get(fd, 0) | bit
             return list(found.items())
 
         def to_poll(mask: int) -> int:
@@ -74,8 +74,7 @@ class Readiness:
 
         ready = dict(self._ready(watching, effect, to_poll))
         return tuple(
-            [thing for thing, fd in zip(objects, fds, strict=True) if ready.get(fd, 0) & bit]
-            for bit, objects, fds in zip((_READ, _WRITE, _EXCEPT), lists, numbers, strict=True)
+            [thing for thing, fd in pairs if ready.get(fd, 0) & bit] for bit, pairs in zip(_AS_POLL, lists, strict=True)
         )
 
     def _poll(self, original: Callable[..., Any], poll: Any, *args: Any) -> Ready:
@@ -150,6 +149,11 @@ class Readiness:
         called.__name__ = name
         stack.callback(slot.restore)
         slot.to(called)
+
+
+def _with_numbers(objects: Any) -> list[tuple[Any, int]]:
+    """Return each object with its descriptor, asked for once, as C code does; a list may change while it is asked."""
+    return [(thing, _fileno(thing)) for thing in (objects if isinstance(objects, list) else list(objects))]
 
 
 def _fileno(thing: Any) -> int:

@@ -1,7 +1,7 @@
 """The kind ``process``: the child processes that a program starts, and what it observes of them.
 
 The unit is the observation, in two grains that a program may mix. What the standard library does as one step is one
-event: ``spawn`` starts a child, ``communicate`` brings all of its output and its end, so that ``subprocess.run`` is two;
+event: ``spawn`` starts a child, ``communicate`` brings all of its output and its end; ``subprocess.run`` is these two;
 ``wait``, ``poll``, ``signal``, and ``system`` for ``os.system``. Such events mean the same on every CPython. What a
 program does piecemeal is recorded piecemeal, system call by system call: ``read``, ``write`` and ``send`` through
 streams or descriptors, ``ready`` for ``select``, ``poll`` and ``epoll``, so for asyncio as well, and by pid
