@@ -6,9 +6,9 @@ that looks like one is written as ``$dict``, so that nothing is ever taken for s
 
 from __future__ import annotations
 
-import marshal
 import pathlib
 from collections.abc import Callable
+from marshal import dumps
 from typing import Any, Final
 
 from testbench.errors import TapeDamagedError, UnsupportedError
@@ -72,7 +72,7 @@ def same(left: Plain, right: Plain) -> bool:
     knows neither interned strings nor references.
     """
     try:
-        return left is right or marshal.dumps(left, 2) == marshal.dumps(right, 2)
+        return left is right or dumps(left, 2) == dumps(right, 2)
     except ValueError:
         return False  # one of them is no plain value: nothing on a tape is the same
 

@@ -40,10 +40,12 @@ class Children:
         channels: descriptors of the program that lead to a child.
         attribute: the name under which a Popen keeps its child, None for one that is not on the tape.
         over: the session has ended.
+        cross: makes one crossing, as `testbench.protocol.Call` does; its method itself is twice as fast as the object.
     """
 
     def __init__(self, call: Call, *, virtual_pids: bool) -> None:
         self._call = call
+        self.cross: Callable[..., Outcome] = call.__call__  # type: ignore[assignment]  # outcomes of this kind are dicts
         self._virtual = itertools.count(FIRST_VIRTUAL_PID) if virtual_pids else None
         self.thread = _Thread()
         self.nowhere = Nowhere()
@@ -56,17 +58,6 @@ class Children:
         self._terminal_reported = False
 
     # Crossings.
-
-    def cross(
-        self,
-        op: str,
-        request: Plain,
-        effect: Callable[[], Plain],
-        *,
-        raises: tuple[type[BaseException], ...] = (),
-    ) -> Outcome:
-        """Make one crossing."""
-        return self._call(op, request, effect, raises=raises)  # type: ignore[return-value]
 
     def leak(self, op: str, request: Plain, effect: Callable[[], Any], *, instead: str = "") -> Any:
         """Report a crossing that cannot be recorded, and let it happen (on replay: refuse it)."""

@@ -96,16 +96,9 @@ class Pipe(io.RawIOBase):
             self._owned = False  # before it is closed: the number may be another file's at once
             real.close(self.name)
 
-    def _cross(self, op: str, details: dict[str, Plain], step: Callable[[], Plain]) -> Any:
-        children, child = self._children, self._child
-        if child is None:
-            return step()
-
-        def effect() -> Plain:
-            child.check_real()
-            return step()
-
-        return children.cross(op, {"child": children.reference(child), **details}, effect, raises=RAISES)
+    def _reach_of(self, child: Name) -> Any:
+        child.check_real()
+        return self.reach()
 
     def _dealloc_warn(self, source: object) -> None:
         # io.BufferedReader asks its raw stream to warn of itself, as io.FileIO does, when it dies unclosed.
@@ -148,7 +141,11 @@ class Source(Pipe):
         if self._received is not None:
             data, self._received = self._received[:size], self._received[size:]
             return data
-        return self._cross("read", {"stream": self.stream, "size": size}, lambda: self.reach().read(size))
+        children, child = self._children, self._child
+        if child is None:
+            return self.reach().read(size)
+        request: Plain = {"child": children.reference(child), "stream": self.stream, "size": size}
+        return children.cross("read", request, lambda: self._reach_of(child).read(size), raises=RAISES)
 
 
 class Sink(Pipe):
@@ -168,7 +165,11 @@ class Sink(Pipe):
         if self._collected is not None:
             self._collected.append(copy)
             return len(copy)
-        return self._cross("write", {"data": copy}, lambda: self.reach().write(copy))
+        children, child = self._children, self._child
+        if child is None:
+            return self.reach().write(copy)
+        request: Plain = {"child": children.reference(child), "data": copy}
+        return children.cross("write", request, lambda: self._reach_of(child).write(copy), raises=RAISES)
 
     @contextmanager
     def collecting(self) -> Iterator[list[bytes]]:
@@ -187,6 +188,8 @@ class Sink(Pipe):
 
 def _bytes_of(data: Any) -> bytes:
     """Return a copy of what is written, or raise TypeError as `io.FileIO` does."""
+    if type(data) is memoryview and data.c_contiguous:
+        return data.tobytes()  # what a buffer writes
     if isinstance(data, bytes):
         return bytes(data)
     buffer = io.BytesIO()

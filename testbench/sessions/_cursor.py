@@ -39,7 +39,7 @@ class Cursor:
     """
 
     def __init__(self, reader: Reader, stall_s: float, failed: Callable[[], TestbenchError | None]) -> None:
-        self._reader = reader
+        self._kinds = reader.kinds
         self._events: Iterator[RawEvent] = iter(reader.events())
         self._stall_s = stall_s
         self._failed = failed
@@ -148,7 +148,7 @@ class Cursor:
             if event is None:
                 self.turn = None
             else:
-                self.row = self._reader.kinds[event[0]]
+                self.row = self._kinds[event[0]]
                 self.turn = _turn_of(event) if event[0] == _LANE_START else event[2]
         except TapeError as damage:
             self.event, self.turn, self._damage = None, None, damage

@@ -85,11 +85,12 @@ class Replaying:
                 "mismatch", f"the tape holds {row.name} here, the program called {name}", lane, name, request
             )
         recorded, took_ns, outcome = self._reader.call_body(event[3], row)
-        reason = self._matchers.get(name, exact)(recorded, request)
+        alike = same(recorded, request)
+        reason = None if alike else self._matchers.get(name, exact)(recorded, request)
         if reason is not None:
             self._arrivals.diverge("mismatch", f"{name} was asked something else: {reason}", lane, name, request)
         if self._rerecorder.active:
-            asked = plain(request) if same(recorded, request) else recorded  # a matcher lets some requests differ
+            asked = plain(request) if alike else recorded  # a matcher lets some requests differ
             self._rerecorder.call(row, event, asked, took_ns, outcome)
         self.cursor.advance()
         if isinstance(outcome, Raised):

@@ -26,11 +26,17 @@ class KindRow:
         number: what stands in the first place of every event of this kind; local to the tape, 0 is ``lane.start``.
         name: kind and op with a dot between, ``"process.spawn"``.
         fields: the names of what stands in the body, in order.
+        asked: those of a crossing that belong to its request; the last two are not among them.
     """
 
     number: int
     name: str
     fields: tuple[str, ...] = field(converter=_names)
+    asked: tuple[str, ...] = field(init=False, repr=False, eq=False)
+
+    @asked.default
+    def _first_fields(self) -> tuple[str, ...]:
+        return self.fields[:-2]
 
     @property
     def kind(self) -> str:

@@ -203,13 +203,13 @@ class Reader:
         get_blob: GetBlob | None = None
         if type(body) is Tag:
             body = self.unspill(body, get_blob := metered(self.blob))
-        names = row.fields[:-2]
+        names = row.asked
         if type(body) is not tuple or len(body) != len(names) + 2:
             raise self._damaged_event(f"a body of this kind is an array of {len(names) + 2}")
         took_ns = body[-2]
         if type(took_ns) is not int or took_ns < 0:
             raise self._damaged_event("the time that an effect took is a whole number of nanoseconds")
-        request: dict[str, Plain] = dict(zip(names, body, strict=False))
+        request: dict[str, Plain] = dict(zip(names, body))  # noqa: B905  # strict= would take half as long again
         if SCALARS.issuperset(map(type, body)):
             outcome: Outcome = Returned(body[-1])  # there is nothing to lift in most events
         else:
