@@ -28,6 +28,13 @@ class Opened:
     flags: int
     mode: int
 
+    def look(self) -> int | None:
+        """Return a descriptor that only tells what this is (open(2), O_PATH); None if it is not there."""
+        try:
+            return real.aside(real.open(self.path, os.O_PATH | os.O_CLOEXEC))
+        except (OSError, ValueError, TypeError):
+            return None
+
     def open_here(self) -> int | None:
         """Open it in the program instead, which has the same rights and the same umask.
 
@@ -78,6 +85,10 @@ class Actions:
             self.sources[target] = self.sources.get(fd, fd)
         else:
             self.sources[fd] = None
+
+    def order(self, file: Opened) -> int:
+        """Return when a file is opened: its position among the actions."""
+        return next(position for position, opened in self._files.items() if opened is file)
 
     def but(self, files: Mapping[Opened, int], ends: Mapping[int, int]) -> Any:
         """Return other actions to the same effect.

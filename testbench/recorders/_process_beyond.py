@@ -20,12 +20,11 @@ from testbench.recorders._process_spawn import as_plain
 
 _FUNCTIONS: Final[dict[str, Any]] = {
     "fork": os,
-    "forkpty": os,
     "execv": os,
     "execve": os,
     "fork_exec": _posixsubprocess,
 }
-"""Builtins by name; ``os.execl`` and its kin, and ``pty.fork``, are built on these."""
+"""Builtins by name; ``os.execl`` and its kin, are built on these."""
 
 _BOUNDARY: Final = "mark the function that has the work done elsewhere with @testbench.boundary"
 _ADVICE: Final = {
@@ -44,7 +43,7 @@ def install_beyond(children: Children, stack: ExitStack) -> None:
         if hasattr(module, name):
             redirect = Redirect(getattr(module, name))
             stack.callback(redirect.restore)
-            redirect.to(_reporting(children, name, redirect.original))
+            redirect.to(reporting(children, name, redirect.original))
     if "multiprocessing.forkserver" in sys.modules:
         _install_forkserver(children, stack)
 
@@ -68,7 +67,15 @@ def _install_forkserver(children: Children, stack: ExitStack) -> None:
     redirect.to(launch)
 
 
-def _reporting(children: Children, name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+def reporting(children: Children, name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what stands in the place of one of these functions.
+
+    Args:
+        children: the children of the session.
+        name: the op of the leak.
+        original: the function.
+    """
+
     def function(*args: Any, **kwargs: Any) -> Any:
         if children.passing():
             return original(*args, **kwargs)

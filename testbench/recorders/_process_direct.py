@@ -18,8 +18,11 @@ from testbench.recorders._process_stdio import channels_among, describe, outputs
 NUMBERS: Final = {"stdin": 0, "stdout": 1, "stderr": 2}
 """The descriptors of the three standard streams."""
 
-Run = Callable[[dict[str, int]], int]
-"""Starts the child for real, with those descriptors as its streams that are given by name; returns its pid."""
+Run = Callable[[dict[str, int]], tuple[int, Any]]
+"""Starts the child for real, with those descriptors as its streams that are given by name.
+
+Returns its pid, and what has to live as long as the child.
+"""
 
 
 @attrs.define
@@ -30,11 +33,13 @@ class Streams:
         given: the program's descriptors that become its standard streams; a stream that has none is not there.
         shapes: what the request says of a stream, where that is more than its descriptor tells.
         passed: further descriptors of the program that it gets, by the name of the stream that they are to it.
+        reached: descriptors that tell what the child opens by itself as one of its streams.
     """
 
     given: dict[str, int] = attrs.Factory(lambda: dict(NUMBERS))
     shapes: dict[str, Plain] = attrs.Factory(dict)
     passed: dict[str, int] = attrs.Factory(dict)
+    reached: dict[str, int] = attrs.Factory(dict)
 
     def spawn(self, argv: Any, program: Any, env: Any) -> Spawn:
         """Return the spawn of a child that otherwise has all that the program has, as after ``fork`` and ``exec``."""
@@ -90,11 +95,12 @@ class Direct:
         files = {stream: fd for stream, fd in given.items() if stream in NUMBERS and stream not in channels}
         child = Child(Name(), outputs_of(files, -1, children.pipe_named), {})
         pid = self._spawn(child, request, run)
-        children.channels.join(child.name, channels)
+        reached = {name: fd for name, fd in streams.reached.items() if children.channels.can_join(fd)}
+        children.channels.join(child.name, {**channels, **reached})
         return pid
 
     def _let_through(self, unseen: str, request: dict[str, Plain], run: Run) -> int:
-        pid: int = self.children.leak(unseen, {"argv": request["argv"]}, lambda: run({}))
+        pid: int = self.children.leak(unseen, {"argv": request["argv"]}, lambda: run({})[0])
         self.children.born(Name(real_pid=pid), pid, taped=False)
         return pid
 
@@ -102,7 +108,7 @@ class Direct:
         made: list[Outcome] = []
 
         def effect() -> Plain:
-            child.name.real_pid = _run(run, child.outputs)
+            child.name.real_pid, child.world = _run(run, child.outputs)
             made.append({"pid": self.children.told(child.name.real_pid)})
             return made[-1]
 
@@ -124,7 +130,7 @@ class Direct:
             self.children.leak("sigchld_handler", {}, lambda: None)
 
 
-def _run(run: Run, outputs: Outputs) -> int:
+def _run(run: Run, outputs: Outputs) -> tuple[int, Any]:
     if not outputs.can_pump:
         return run({})
     with outputs.pumping() as ends:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import attrs
@@ -46,45 +46,51 @@ class PosixSpawn:
 
     def _spawn(self, name: str, original: Callable[..., int], path: Any, argv: Any, env: Any, **options: Any) -> int:
         actions = Actions(options.get("file_actions"))
-        files = _open_here(actions)
-
-        def run(ends: dict[str, int]) -> int:
-            changed = actions.but(files, {NUMBERS[stream]: end for stream, end in ends.items()})
-            return original(path, argv, env, **(options if changed is None else {**options, "file_actions": changed}))
-
         asked = {"by": name, **_asked(options, actions)}
-        try:
-            return self._direct.start(argv, path, env, _streams(actions, files), asked, run)
-        finally:
-            for fd in files.values():
-                real.close(fd)
+        with _looked_at(actions) as (opened, reached):
+
+            def run(ends: dict[str, int]) -> tuple[int, None]:
+                changed = actions.but(opened, {NUMBERS[stream]: end for stream, end in ends.items()})
+                more = {} if changed is None else {"file_actions": changed}
+                return original(path, argv, env, **{**options, **more}), None
+
+            return self._direct.start(argv, path, env, _streams(actions, opened, reached), asked, run)
 
 
-def _open_here(actions: Actions) -> dict[Opened, int]:
-    """Open those files that become a standard stream of the child."""
-    files: dict[Opened, int] = {}
-    for number in NUMBERS.values():
-        source = actions.sources.get(number)
-        if isinstance(source, Opened) and source not in files:
-            fd = source.open_here()
-            if fd is not None:
-                files[source] = fd
-    return files
+@contextmanager
+def _looked_at(actions: Actions) -> Iterator[tuple[dict[Opened, int], dict[Opened, int]]]:
+    """Look at the files that become a standard stream of the child.
 
-
-def _streams(actions: Actions, files: Mapping[Opened, int]) -> Streams:
-    """Return what the child finds under its descriptors.
-
-    Args:
-        actions: what was asked.
-        files: descriptors of what is opened here instead of by the child.
+    Gives descriptors of those that are opened here instead of by the child, and descriptors that tell what the others
+    are.
     """
+    opened: dict[Opened, int] = {}
+    reached: dict[Opened, int] = {}
+    files = {source for fd, source in actions.sources.items() if fd in NUMBERS.values() and isinstance(source, Opened)}
+    try:
+        for file in sorted(files, key=actions.order):
+            fd = file.open_here()
+            if fd is not None:
+                opened[file] = fd
+            elif (fd := file.look()) is not None:
+                reached[file] = fd
+        yield opened, reached
+    finally:
+        for fd in (*opened.values(), *reached.values()):
+            real.close(fd)
+
+
+def _streams(actions: Actions, opened: Mapping[Opened, int], reached: Mapping[Opened, int]) -> Streams:
+    """Return what the child finds under its descriptors; see `_looked_at`."""
     streams, sources = Streams(), actions.sources
     for name, number in NUMBERS.items():
         source = sources.get(number, number)
         if not isinstance(source, int):
             streams.shapes[name] = _shape(source)
-            source = None if source is None else files.get(source)
+        if isinstance(source, Opened):
+            if source in reached:
+                streams.reached[name] = reached[source]
+            source = opened.get(source)
         if source is None:
             del streams.given[name]
         else:

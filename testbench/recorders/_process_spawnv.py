@@ -59,18 +59,17 @@ class Spawnv:
             if not os.WIFSTOPPED(status):
                 return os.waitstatus_to_exitcode(status)
 
-    def _run(self, program: Any, args: Any, env: Any, ends: dict[str, int]) -> int:
+    def _run(self, program: Any, args: Any, env: Any, ends: dict[str, int]) -> tuple[int, Any]:
         try:
             return self._start(list(args), executable=program, env=env, **ends)
         except (OSError, ValueError, TypeError, AttributeError):
             # There, it is the child that finds out, and it exits with 127.
             return self._start(_NOT_STARTED, **ends)
 
-    def _start(self, args: Any, **options: Any) -> int:
+    def _start(self, args: Any, **options: Any) -> tuple[int, Any]:
         child = self._world(args, close_fds=False, restore_signals=False, **options)
         child.returncode = 0  # nobody will ask this object how its child ended
-        pid: int = child.pid
-        return pid
+        return child.pid, child  # an outer session looks after the child for as long as there is the object
 
 
 def _not_searched(file: Any) -> Any:

@@ -34,6 +34,7 @@ from testbench.recorders._process_pidfd import Pidfds
 from testbench.recorders._process_pids import PidFunctions, Pids
 from testbench.recorders._process_popen import PopenMethods
 from testbench.recorders._process_posix import PosixSpawn
+from testbench.recorders._process_pty import PtySpawn
 from testbench.recorders._process_ready import Readiness
 from testbench.recorders._process_reaping import Reaping
 from testbench.recorders._process_spawnv import Spawnv
@@ -85,6 +86,7 @@ class Process:
             direct = Direct(children, self._env_names)
             PosixSpawn(direct).install(stack)
             Spawnv(direct, popen.world).install(stack)
+            PtySpawn(direct).install(stack)
             install_beyond(children, stack)
             self._installed = True
             stack.callback(setattr, self, "_installed", False)

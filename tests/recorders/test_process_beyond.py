@@ -42,8 +42,9 @@ def _forkpty() -> Any:
     pid, master = os.forkpty()
     if pid == 0:
         os._exit(4)
+    status = os.waitpid(pid, 0)[1]
     os.close(master)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    return os.waitstatus_to_exitcode(status)
 
 
 def _exec() -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -289,6 +290,26 @@ def test_inherited_output_is_on_the_tape(ways: Any, capfd: Any) -> None:
     assert ends[0]["stderr"] == b"trouble\n"
 
 
+def test_inherited_output_passes_through_nested_sessions(ways: Any, capfd: Any, tmp_path: Path) -> None:
+    """Of two recordings, both have what such a child writes, and it appears at once."""
+
+    def program(place: Path) -> Any:
+        _end(_sh("echo posix"))
+        os.spawnlp(os.P_WAIT, "echo", "echo", "spawned")
+        os.spawnlp(os.P_WAIT, "sh", "sh", "-c", "echo again")
+
+    def nested(place: Path) -> Any:
+        with testbench.record(tmp_path / "inner.tape", leaks="ignore"):
+            program(place)
+
+    ways.record(nested)
+    assert capfd.readouterr().out == "posix\nspawned\nagain\n"
+    ends = [event.outcome.value.get("stdout") for event in ways.events() if event.op == "waitpid"]
+    ways.tape = tmp_path / "inner.tape"
+    assert ends == [event.outcome.value.get("stdout") for event in ways.events() if event.op == "waitpid"]
+    assert ends == [b"posix\n", b"spawned\n", b"again\n"]
+
+
 def test_spawn_functions_warn_of_nothing(ways: Any, recwarn: Any) -> None:
     """The spawn functions do not fork a process that has threads of ours, so that nobody is warned of it."""
     ways.record(_spawn_functions)
@@ -349,7 +370,32 @@ def _into_a_popen(place: Path) -> Any:
         return second.communicate(), code
 
 
+def _opens_a_terminal(place: Path) -> Any:
+    master, slave = os.openpty()
+    opens = (OPEN, 0, os.ttyname(slave), os.O_RDWR, 0)
+    script = "stty -echo; exec 3</dev/tty && echo mine; read x; echo got $x"
+    pid = _sh(script, file_actions=[opens, (DUP2, 0, 1)], setsid=True)
+    os.close(slave)
+    told = [os.read(master, 100), os.write(master, b"line\n"), os.read(master, 100)]
+    code = _end(pid)
+    os.close(master)
+    return told, code
+
+
+def _opens_a_fifo(place: Path) -> Any:
+    read_end = os.open(place / "fifo", os.O_RDONLY | os.O_NONBLOCK)
+    pid = _sh("echo through it", file_actions=[(OPEN, 1, place / "fifo", os.O_WRONLY, 0)])
+    select.select([read_end], [], [])
+    said = os.read(read_end, 100)
+    code = _end(pid)
+    end = os.read(read_end, 100)
+    os.close(read_end)
+    return said, code, end
+
+
 TALKING = {
+    "opens a terminal": _opens_a_terminal,
+    "opens a fifo": _opens_a_fifo,
     "own pipes": _through_own_pipes,
     "other descriptors": _through_other_descriptors,
     "terminal": _through_a_terminal,
