@@ -11,6 +11,7 @@ import select
 from typing import Final
 
 from testbench.inplace import real
+from testbench.inplace.own import start_own_thread
 from testbench.recorders._process_fds import own_pipe, write_all
 
 _CHUNK: Final = 65_536
@@ -51,7 +52,7 @@ class Pump:
         del _INHERITED[self.handed]
         real.close(self.handed)
         if started:
-            real.start_new_thread(self._run, ())
+            start_own_thread(self._run)
         else:
             self._close()
 

@@ -12,12 +12,10 @@ import os
 from collections.abc import Callable
 from typing import Final
 
-from testbench.inplace.real import acquire, allocate_lock, get_ident, start_new_thread
+from testbench.inplace.own import start_own_thread
+from testbench.inplace.real import acquire, allocate_lock, get_ident
 
 _EVERY_S: Final = 0.1
-
-OWN_THREADS: Final[set[int]] = set()
-"""Idents of all threads of this kind: they are no lanes of anybody."""
 
 
 class Flusher:
@@ -39,7 +37,7 @@ class Flusher:
         """Start the thread."""
         self._stop.acquire()
         self._ended.acquire()
-        start_new_thread(self._run, ())
+        start_own_thread(self._run)
 
     def stop(self) -> None:
         """End the thread and wait until it is gone; does nothing when it is not running."""
@@ -53,16 +51,13 @@ class Flusher:
             os.sched_yield()
 
     def _run(self) -> None:
-        ident = get_ident()
         self._native_id = _thread.get_native_id()
-        OWN_THREADS.add(ident)
-        self._ignore(ident)
+        self._ignore(get_ident())
         try:
             while not acquire(self._stop, True, _EVERY_S):
                 self._flush_without_finalisers()
             self._stop.release()
         finally:
-            OWN_THREADS.discard(ident)
             self._ended.release()
 
     def _flush_without_finalisers(self) -> None:

@@ -16,8 +16,8 @@ from typing import Any, Final
 import attrs
 
 from testbench.inplace import Redirect
+from testbench.inplace.own import OWN_THREADS
 from testbench.inplace.real import get_ident
-from testbench.sessions._flusher import OWN_THREADS
 
 _GENERATIONS: Final = 16
 """How many generations of lanes a name spells out."""

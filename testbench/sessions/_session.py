@@ -13,6 +13,7 @@ import attrs
 
 from testbench.errors import DivergenceError, LeftoverError, RecordingError, TestbenchError, UsageError
 from testbench.inplace import Redirect, intercepting
+from testbench.inplace.own import hide_own_threads
 from testbench.protocol import Recorder
 from testbench.sessions._active import ACTIVE, alone, end_at_once
 from testbench.sessions._collector import collector_callbacks_rest
@@ -181,6 +182,7 @@ class Session:
         with ExitStack() as stack:
             way = stack.enter_context(intercepting(self._run.interception))
             stack.enter_context(collector_callbacks_rest())
+            hide_own_threads(stack)
             mode.lanes.install()
             stack.callback(mode.lanes.restore)
             at_once = Redirect(os._exit)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import os
 import pty
 import subprocess
@@ -282,3 +283,21 @@ def test_descriptor_numbers_are_the_programs(ways: Any) -> None:
         return numbers == free[:3]
 
     assert ways.agree(program)[1] is True
+
+
+def test_threads_of_ours_are_not_counted(tmp_path: Path) -> None:
+    """A program that looks for threads left behind finds none of ours, also while a child's output is passed on."""
+    before = _thread._count()
+    with testbench.record(tmp_path / "t.tape", leaks="ignore"):
+        with open(tmp_path / "out", "wb") as out:
+            saved = os.dup(1)
+            os.dup2(out.fileno(), 1)
+            try:
+                child = subprocess.Popen(["sh", "-c", "read x; echo $x"], stdin=subprocess.PIPE)
+                during = _thread._count()
+                child.communicate(b"said\n")
+            finally:
+                os.dup2(saved, 1)
+                os.close(saved)
+        after = _thread._count()
+    assert (during, after) == (before, before)

@@ -1,0 +1,35 @@
+"""Threads of our own: they are no lanes of anybody, and the program does not count them."""
+
+from __future__ import annotations
+
+import _thread
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Final
+
+from testbench.inplace import Redirect
+from testbench.inplace.real import get_ident, start_new_thread
+
+OWN_THREADS: Final[set[int]] = set()
+"""Their idents, while they run."""
+
+
+def start_own_thread(function: Callable[[], None]) -> None:
+    """Run a function in a thread that `threading` does not list, nor `hide_own_threads` let the program count."""
+    start_new_thread(_run, (function,))
+
+
+def hide_own_threads(stack: ExitStack) -> None:
+    """Keep them out of ``_thread._count()``, by which tests look for threads that were left behind."""
+    count = Redirect(_thread._count)
+    stack.callback(count.restore)
+    count.to(lambda: count.original() - len(OWN_THREADS))
+
+
+def _run(function: Callable[[], None]) -> None:
+    ident = get_ident()
+    OWN_THREADS.add(ident)
+    try:
+        function()
+    finally:
+        OWN_THREADS.discard(ident)
