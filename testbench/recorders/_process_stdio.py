@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import stat
@@ -63,6 +64,8 @@ def outputs_of(outside: Mapping[str, int], devnull: int, name_pipe: NamePipe) ->
     for name, fd in outside.items():
         if fd == devnull or name_pipe(fd) is not None or (merged and name == "stderr"):
             continue
+        if name == "stdin" and _is_output_too(fd, outside):
+            continue  # what is done to that file is seen once
         kind = _kind(fd)
         if kind == "file" or (kind == "pipe" and name != "stdin"):
             number = stands_for(fd)
@@ -106,6 +109,12 @@ def _one_file(left: int, right: int) -> bool:
         return left == right or (identity(left) == identity(right) and _kind(left) in ("file", "pipe"))
     except OSError:
         return False
+
+
+def _is_output_too(stdin: int, outside: Mapping[str, int]) -> bool:
+    """Tell whether the same open file, or one of the same name, is an output of the child and stdin could be one."""
+    others = [fd for name, fd in outside.items() if name != "stdin" and _one_file(stdin, fd)]
+    return bool(others) and fcntl.fcntl(stdin, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY
 
 
 def _digest(fd: int) -> Plain:

@@ -301,3 +301,27 @@ def test_threads_of_ours_are_not_counted(tmp_path: Path) -> None:
                 os.close(saved)
         after = _thread._count()
     assert (during, after) == (before, before)
+
+
+def test_a_file_for_all_three_streams_is_written_once(ways: Any) -> None:
+    """What a child writes, through its stdin too, to one open file stands there once, and the offset has moved."""
+
+    def program(place: Path) -> Any:
+        with open(place / "file", "w+b", buffering=0) as file:
+            file.write(b"before ")
+            command = "echo in >&0; echo out; echo err >&2"
+            status = subprocess.Popen(["sh", "-c", command], stdin=file, stdout=file, stderr=file).wait()
+            return status, file.tell(), (place / "file").read_bytes()
+
+    assert ways.agree(program) == ("returned", (0, 18, b"before in\nout\nerr\n"))
+
+
+def test_what_a_child_writes_to_its_stdin_is_kept(ways: Any) -> None:
+    """A stdin that is open for writing too is an output like any other."""
+
+    def program(place: Path) -> Any:
+        with open(place / "file", "w+b", buffering=0) as file:
+            status = subprocess.Popen(["sh", "-c", "echo in >&0"], stdin=file).wait()
+            return status, (place / "file").read_bytes()
+
+    assert ways.agree(program) == ("returned", (0, b"in\n"))
