@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from testbench._api import Testbench, open_tape, record, replay, session
+    from testbench._opened import Tape
     from testbench.errors import (
         BlobDamagedError,
         BlobMissingError,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     )
     from testbench.recorders import boundary
     from testbench.sessions import Divergence, Leak, LeakWarning, Session
-    from testbench.tape import Event, Finding, Raised, Returned, Tape, check, diff, recover
+    from testbench.tape import Event, Finding, Raised, Returned, check, diff, recover
 
 __all__ = [
     "BlobDamagedError",
@@ -81,9 +82,10 @@ __all__ = [
 
 _HOMES = {
     "testbench._api": ("Testbench", "open_tape", "record", "replay", "session"),
+    "testbench._opened": ("Tape",),
     "testbench.recorders": ("boundary",),
     "testbench.sessions": ("Divergence", "Leak", "LeakWarning", "Session"),
-    "testbench.tape": ("Event", "Finding", "Raised", "Returned", "Tape", "check", "diff", "recover"),
+    "testbench.tape": ("Event", "Finding", "Raised", "Returned", "check", "diff", "recover"),
 }
 
 

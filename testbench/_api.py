@@ -12,13 +12,14 @@ from typing import Any, Final, Literal
 
 import attrs
 
+from testbench._opened import Tape
 from testbench.errors import TapeIncompleteError, TapeVersionError, UsageError
 from testbench.inplace import check_supported
 from testbench.inplace.real import monotonic_ns
 from testbench.protocol import Matcher, Plain, Recorder
 from testbench.recorders import BUILTIN, Settings, VirtualClock
 from testbench.sessions import Recording, Replaying, Run, Session
-from testbench.tape import Reader, Tape, TapeFile, Writer
+from testbench.tape import Reader, TapeFile, Writer
 
 Mode = Literal["record", "replay", "once", "off"]
 
@@ -260,7 +261,7 @@ def session(path: StrPath, mode: str = "once", **options: Any) -> Session:
 
 
 def open_tape(path: StrPath) -> Tape:
-    """Open a tape to look at it; see `testbench.tape.Tape`.
+    """Open a tape to look at it; see `testbench.Tape`.
 
     Raises:
         TapeNotFoundError, NotATapeError, TapeVersionError, TapeDamagedError: there is nothing to look at.

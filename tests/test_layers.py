@@ -21,21 +21,25 @@ BELOW = {
     "inplace": {"errors"},
     "values": {"errors", "protocol"},
     "tape": {"errors", "protocol", "inplace"},
+    "processes": {"errors", "protocol", "tape"},
+    "_opened": {"errors", "protocol", "tape", "processes"},
     "sessions": {"errors", "protocol", "depth", "inplace", "values", "tape"},
     "recorders": {"errors", "protocol", "depth", "inplace", "values"},
-    "_api": {"errors", "protocol", "inplace", "values", "tape", "sessions", "recorders"},
+    "_api": {"errors", "protocol", "inplace", "values", "tape", "sessions", "recorders", "_opened"},
     "testing": {"errors", "protocol", "inplace", "values", "tape", "_api"},
-    "harness": {"errors", "protocol", "inplace", "values", "tape", "recorders", "_api"},
+    "harness": {"errors", "protocol", "inplace", "values", "tape", "processes", "recorders", "_api"},
     "cli": {
         "errors",
         "protocol",
         "inplace",
         "tape",
+        "processes",
+        "_opened",
         "_api",
         "harness",
     },  # the command line also shows what harness offers
     "__main__": {"cli"},
-    "__init__": {"errors", "protocol", "tape", "sessions", "recorders", "_api"},  # a list of names, no logic
+    "__init__": {"errors", "protocol", "tape", "sessions", "recorders", "_api", "_opened"},  # a list of names, no logic
 }
 
 HOME = {"cbor2": {"tape/_codec.py"}, "pytest": set(), "hypothesis": set()}

@@ -1,4 +1,4 @@
-"""``testbench show``: the events of a tape, one line each."""
+"""``testbench show``: the events of a tape, one line each, or its processes."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import argparse
 import re
 
 from testbench._api import open_tape
+from testbench._opened import Tape
 from testbench.cli._command import READING, Command
 from testbench.cli._output import duration, event_as_json, print_json
+from testbench.cli._processes import process_as_json, process_lines
 from testbench.errors import UsageError
 from testbench.tape import Event, Raised, Returned
 from testbench.tape._text import ascii_safe, fields, short
@@ -21,12 +23,32 @@ def run(options: argparse.Namespace) -> int:
     start, stop = _span(options.seq)
     kind, _, op = (options.kind or "").partition(".")
     with open_tape(options.tape) as tape:
+        if options.processes:
+            _show_processes(tape, options, start, stop)
+            return 0
         for event in tape.events(kind=kind or None, op=op or None, lane=options.lane, start=start, stop=stop):
             if options.json:
                 print_json(event_as_json(event, whole=options.blobs))
             else:
                 print(line(event, _WHOLE if options.blobs else _WIDTH))
     return 0
+
+
+def _show_processes(tape: Tape, options: argparse.Namespace, start: int, stop: int | None) -> None:
+    """Print the processes that were started where it was asked for."""
+    if options.kind:
+        raise UsageError("--kind chooses events and --processes folds them; give one of the two")
+    for process in tape.processes():
+        if (
+            process.seq < start
+            or (stop is not None and process.seq >= stop)
+            or options.lane not in (None, process.lane)
+        ):
+            continue
+        if options.json:
+            print_json(process_as_json(process, whole=options.blobs))
+        else:
+            print(process_lines(process, _WHOLE if options.blobs else _WIDTH))
 
 
 def line(event: Event, width: int = _WIDTH) -> str:
@@ -75,6 +97,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--kind", help="only this kind (process), or this kind and op (process.spawn)")
     parser.add_argument("--lane", help="only this lane")
     parser.add_argument("--seq", metavar="A..B", help="only the positions A to B, both included")
+    parser.add_argument("--processes", action="store_true", help="print child processes, each one as a whole")
     parser.add_argument("--blobs", action="store_true", help="print long values whole")
     parser.add_argument("--json", action="store_true", help="print one JSON object per line")
 
@@ -83,9 +106,11 @@ COMMAND = Command(
     name="show",
     twin="open_tape",
     summary="print the events of a tape",
-    usage="show [--kind KIND] [--lane LANE] [--seq A..B] [--blobs] [--json] TAPE",
+    usage="show [--kind KIND] [--lane LANE] [--seq A..B] [--processes] [--blobs] [--json] TAPE",
     text="Print the events of a tape, one line each: position, seconds since the start, duration, lane, kind and op, "
-    "what was asked, what came back. Control characters and terminal escapes are printed escaped.",
+    "what was asked, what came back. With --processes, print each child process instead: position of its start, how "
+    "long it was there, lane, exit status or signal, command, and what went through its stdin, stdout and stderr, "
+    "whatever the program used to talk with it. Control characters and terminal escapes are printed escaped.",
     statuses={0: "printed", **READING},
     arguments=_arguments,
     run=run,

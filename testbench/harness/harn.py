@@ -16,7 +16,7 @@ from attrs import frozen
 from testbench._api import open_tape
 from testbench.errors import UsageError
 from testbench.harness._harn_json import HarnProcess, dumps, loads
-from testbench.harness.processes import Process, processes
+from testbench.processes import Process
 from testbench.protocol import Plain
 from testbench.recorders import Process as Recorder
 from testbench.tape import Returned, Tape, TapeFile, Writer
@@ -84,7 +84,7 @@ def export_harn(path: StrPath, *, lossy: bool = False) -> HarnExport:
         TapeError: the tape cannot be read.
     """
     with open_tape(path) as tape:
-        found = list(processes(tape.events(kind=Recorder.kind)))
+        found = tape.processes()
         notes = list(_others(tape))
     losses = [f"event {process.seq}: {loss}" for process in found for loss in _losses(process)]
     if losses and not lossy:
@@ -146,8 +146,8 @@ def _losses(process: Process) -> Iterator[str]:
     for name in ("stdout", "stderr"):
         if _decoded(getattr(process, name)) is None:
             yield f"{name} is not UTF-8"
-    if process.sent:
-        yield f"{len(process.sent):,} bytes were sent to its stdin"
+    if process.stdin:
+        yield f"{len(process.stdin):,} bytes were sent to its stdin"
     if process.expired:
         yield "an observation of it ended by a timeout"
     if process.returncode is None:

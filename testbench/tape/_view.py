@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from testbench.errors import BlobDamagedError, BlobMissingError, TapeDamagedError, UsageError
 from testbench.protocol import Plain
@@ -15,7 +15,7 @@ from testbench.tape._reader import Reader
 
 
 class Tape:
-    """What `testbench.open_tape` returns: a tape that is read, never changed.
+    """A tape that is read, never changed.
 
     Iterating gives every `Event` in recorded order; memory stays that of one segment and one event, however long the
     tape is, and payloads are loaded when their event is reached. A tape whose recording never finished can be read as
@@ -29,7 +29,7 @@ class Tape:
         self._reader = reader
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str]) -> Tape:
+    def open(cls, path: str | os.PathLike[str]) -> Self:
         """Open a tape.
 
         Raises:
@@ -43,7 +43,7 @@ class Tape:
     def __len__(self) -> int:
         return self._reader.total
 
-    def __enter__(self) -> Tape:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
