@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
+from types import FrameType
 from typing import Any, Final
 
 import attrs
@@ -82,11 +83,16 @@ class PtySpawn:
 def _spawned_by_pty() -> Any:
     """Return what `pty.spawn` is about to run, if it is that which forks."""
     pty: Any = sys.modules.get("pty")
-    frame = sys._getframe(2)
-    if pty is None or frame.f_code is not _code_of(pty.fork):
+    if pty is None:
         return None
-    frame = frame.f_back  # type: ignore[assignment]
-    return frame.f_locals.get("argv") if frame is not None and frame.f_code is _code_of(pty.spawn) else None
+    forks, spawns = _code_of(pty.fork), _code_of(pty.spawn)
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code is not forks:
+        if frame.f_globals.get("__name__", "").partition(".")[0] != __package__.partition(".")[0]:
+            return None  # beyond our own stand-ins for the function, which are one or two deep
+        frame = frame.f_back
+    caller = None if frame is None else frame.f_back
+    return caller.f_locals.get("argv") if caller is not None and caller.f_code is spawns else None
 
 
 def _code_of(function: Callable[..., Any]) -> Any:

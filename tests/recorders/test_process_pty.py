@@ -85,6 +85,25 @@ def test_virtual_pids_and_nesting(ways: Any, tmp_path: Path) -> None:
     assert ways.replay(_dialogue) == value
 
 
+def test_interception_by_name(ways: Any) -> None:
+    """It is found by name as well."""
+    ways.options = {"interception": "name", "recorders": ["process"], "leaks": "ignore"}
+
+    def program(_: Path) -> Any:
+        heard: list[bytes] = []
+
+        def read(fd: int) -> bytes:
+            heard.append(os.read(fd, 100))
+            return heard[-1]
+
+        return pty.spawn(["echo", "by name"], read), heard
+
+    value = ways.stock(program)
+    with testbench.record(ways.tape, **ways.options):
+        assert ("returned", program(ways.place)) == value
+    assert ways.replay(program) == value
+
+
 def test_what_is_said_is_on_the_tape(ways: Any) -> None:
     """The child is a spawn by ``pty.spawn``; each read and write of the terminal is an event with its bytes."""
     ways.agree(_dialogue)
