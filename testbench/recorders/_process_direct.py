@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import _signal  # type: ignore[import-not-found]  # the half of signal that makes no enums
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -121,13 +120,8 @@ class Direct:
         child.name.alone = child
         self.children.born(child.name, pid, taped=not made or outcome is not made[-1])
         if made:
-            self._report_unseen(child)
+            self.children.report_terminal(child.outputs.unseen)
         return pid
-
-    def _report_unseen(self, child: Child) -> None:
-        self.children.report_terminal(child.outputs.unseen)
-        if callable(_signal.getsignal(_signal.SIGCHLD)):
-            self.children.leak("sigchld_handler", {}, lambda: None)
 
 
 def _run(run: Run, outputs: Outputs) -> tuple[int, Any]:

@@ -75,7 +75,7 @@ async def _ignores_sigterm() -> Any:
 
 
 async def _cancelled() -> Any:
-    child = await asyncio.create_subprocess_exec("cat", stdin=PIPE, stdout=PIPE)
+    child = await asyncio.create_subprocess_exec("sleep", "60", stdin=PIPE, stdout=PIPE)  # does not end with its stdin
     task = asyncio.create_task(child.communicate())
     await asyncio.sleep(0.01)
     task.cancel()
