@@ -25,6 +25,9 @@ class OpenSession(Protocol):
     def abort(self, error: BaseException | None = None) -> None:
         """Restore the world and set the tape aside."""
 
+    def see_fork(self) -> None:
+        """Be told that this thread forks, by whatever code."""
+
     def pause(self) -> None:
         """Be about to fork: have no thread of its own."""
 
@@ -73,6 +76,7 @@ def _before_fork() -> None:
     """Let a process with an open session fork as the single thread that it is to its owner."""
     _door.acquire()
     for session in ACTIVE:
+        session.see_fork()
         session.pause()
 
 

@@ -63,6 +63,12 @@ class Arrivals:
             self.stick(self._reporter.error(code, reason, lane.name, name, request))
         self.fail()
 
+    def fail_later(self, reason: str, lane: Lane | None, name: str) -> None:
+        """Refuse what happens where nothing can be raised: the next crossing raises it, and the end of the session."""
+        if self.failure is None:
+            called = "of a thread without any event" if lane is None else lane.name
+            self.stick(self._reporter.error("refused", reason, called, name, None))
+
     def intrude(self, name: str) -> NoReturn:
         """Refuse what a signal handler or finaliser asks for while its thread is reading an event.
 

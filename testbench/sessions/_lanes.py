@@ -30,7 +30,8 @@ class Lane:
     """One lane: its number on the tape, its name, and how many lanes it has started.
 
     `depth` is above zero while the lane is inside a crossing: what it does then belongs to that crossing and passes
-    straight through. This also holds for finalisers that happen to run there.
+    straight through. This also holds for finalisers that happen to run there. `leaking` is above zero while the lane
+    does what was reported as a leak.
 
     The others are for signal handlers, which interrupt a lane anywhere: `effect` is the crossing whose effect runs now,
     None elsewhere; `thrown` is what a handler raised into it; `deferred` holds the number and the handler of each
@@ -41,6 +42,7 @@ class Lane:
     name: str
     children: int = 0
     depth: int = 0
+    leaking: int = 0
     effect: str | None = None
     thrown: BaseException | None = None
     deferred: list[tuple[int, Callable[[], object]]] = attrs.Factory(list)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 import attrs
 
 from testbench.protocol import Plain
 from testbench.sessions._where import user_line
+
+UNSEEN_FORK: Final = "process.unseen_fork"
+"""The leak that the interpreter tells of, where no recorder does."""
 
 
 @attrs.frozen

@@ -13,7 +13,7 @@ from testbench.sessions._appending import Appender
 from testbench.sessions._errors import capture
 from testbench.sessions._handling import RecordedSignals
 from testbench.sessions._lanes import Lane, Lanes
-from testbench.sessions._leaks import Leaks
+from testbench.sessions._leaks import UNSEEN_FORK, Leaks
 from testbench.sessions._moments import BEFORE, HANDLED, INTERRUPTED
 from testbench.sessions._readers import Bind, Gathering, serve
 from testbench.tape import Outcome, Returned, Writer, plain
@@ -188,7 +188,17 @@ class Recording:
                 self.flush()
             finally:
                 self.signals.leave(lane, None)
-        return effect()
+        lane.leaking += 1
+        try:
+            return effect()
+        finally:
+            lane.leaking -= 1
+
+    def see_fork(self) -> None:
+        """Note a fork as a leak, unless it belongs to a crossing, or to a leak that is noted already."""
+        lane = self.lanes.known()
+        if not self._is_idle() and not (lane is not None and (lane.depth or lane.leaking)):
+            self.leaks.note(UNSEEN_FORK, None)
 
     def inside(self) -> bool:
         """Tell whether the running thread is in an effect, or nothing is recorded any more; see `Call.inside`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 import attrs
 
@@ -14,12 +14,19 @@ from testbench.sessions._cursor import STRANGER, Cursor, RawEvent
 from testbench.sessions._delivering import ReplayedSignals
 from testbench.sessions._errors import rebuild
 from testbench.sessions._lanes import Lane, Lanes
+from testbench.sessions._leaks import UNSEEN_FORK
 from testbench.sessions._matching import exact
 from testbench.sessions._readers import Answers, Bind, serve
 from testbench.sessions._reporting import Reporter
 from testbench.sessions._rerecording import Rerecorder
 from testbench.tape import Raised, Reader, Writer, plain
 from testbench.values import same
+
+_UNSEEN: Final = (
+    "a process was started by C code (uvloop, a C extension), or through a name that was bound before the session; no "
+    "recorder saw it, so that it is real now and was not recorded then. Use the event loop of asyncio, subprocess, or "
+    "mark the function that starts it with @testbench.boundary"
+)
 
 
 class Replaying:
@@ -260,6 +267,11 @@ class Replaying:
                 self.signals.leave(asking, "lane.start")
 
     # The end.
+
+    def see_fork(self) -> None:
+        """Fail because of a fork: on replay no process is started by way of a recorder."""
+        if not self.cursor.over:
+            self._arrivals.fail_later(_UNSEEN, self.lanes.known(), UNSEEN_FORK)
 
     def finish(self) -> None:
         """Check that all was asked for, once the program has ended.

@@ -240,6 +240,11 @@ class Session:
             raise RecordingError(text)
         warnings.warn(text, LeakWarning, stacklevel=4)
 
+    def see_fork(self) -> None:
+        """Be told of a fork; a recorder of processes sees its own, and without one a session has nothing to say."""
+        if self._mode is not None and any(recorder.kind == "process" for recorder in self._run.recorders):
+            self._mode.see_fork()
+
     def pause(self) -> None:
         """Be about to fork; see `testbench.sessions._active`."""
         if self._flusher is not None:
