@@ -22,7 +22,6 @@ _FUNCTIONS: Final[dict[str, Any]] = {
     "fork": os,
     "execv": os,
     "execve": os,
-    "fork_exec": _posixsubprocess,
 }
 """Builtins by name; ``os.execl`` and its kin, are built on these."""
 
@@ -44,6 +43,9 @@ def install_beyond(children: Children, stack: ExitStack) -> None:
             redirect = Redirect(getattr(module, name))
             stack.callback(redirect.restore)
             redirect.to(reporting(children, name, redirect.original))
+    fork_exec = Redirect(_posixsubprocess.fork_exec)
+    stack.callback(fork_exec.restore)
+    fork_exec.to(_fork_exec(children, fork_exec.original))
     if "multiprocessing.forkserver" in sys.modules:
         _install_forkserver(children, stack)
 
@@ -79,14 +81,28 @@ def reporting(children: Children, name: str, original: Callable[..., Any]) -> Ca
     def function(*args: Any, **kwargs: Any) -> Any:
         if children.passing():
             return original(*args, **kwargs)
-        asked = _asked(name, args)
+        asked = _asked(args)
         return children.leak(name, asked, lambda: original(*args, **kwargs), instead=_ADVICE[name])
 
     return function
 
 
-def _asked(name: str, args: tuple[Any, ...]) -> Plain:
-    if not args:
-        return {}
-    argv = args[0] if name == "fork_exec" else args[1] if len(args) > 1 else ()
+def _fork_exec(children: Children, original: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what stands in the place of the function below subprocess: that it fails can be recorded, and is."""
+
+    def function(*args: Any) -> Any:
+        if children.passing():
+            return original(*args)
+        asked = _argv(args[0] if args else ())
+        outcome = children.cross("fork_exec", asked, lambda: {"pid": original(*args)}, raises=(Exception,))
+        return children.leak("fork_exec", asked, lambda: outcome["pid"], instead=_ADVICE["fork_exec"])
+
+    return function
+
+
+def _asked(args: tuple[Any, ...]) -> Plain:
+    return _argv(args[1] if len(args) > 1 else ()) if args else {}
+
+
+def _argv(argv: Any) -> Plain:
     return {"argv": [as_plain(arg) for arg in argv] if isinstance(argv, (list, tuple)) else []}

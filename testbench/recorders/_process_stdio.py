@@ -59,17 +59,19 @@ def outputs_of(outside: Mapping[str, int], devnull: int, name_pipe: NamePipe) ->
         name_pipe: finds pipes of other children.
     """
     merged = "stdout" in outside and "stderr" in outside and _one_file(outside["stdout"], outside["stderr"])
+    all_in_one = "stdin" in outside and _is_output_too(outside["stdin"], outside)
     found: list[Shared] = []
     unseen: list[str] = []
     for name, fd in outside.items():
         if fd == devnull or name_pipe(fd) is not None or (merged and name == "stderr"):
             continue
-        if name == "stdin" and _is_output_too(fd, outside):
+        if name == "stdin" and all_in_one:
             continue  # what is done to that file is seen once
         kind = _kind(fd)
         if kind == "file" or (kind == "pipe" and name != "stdin"):
             number = stands_for(fd)
-            found.append(share(name, fd, standard=number if name != "stdin" and number in (1, 2) else None))
+            pumped = name != "stdin" and number in (1, 2) and not (all_in_one and kind == "file")
+            found.append(share(name, fd, standard=number if pumped else None))
         elif kind is None and name != "stdin" and os.isatty(fd):
             unseen.append(name)
     return Outputs(found, merged=merged, unseen=tuple(unseen)) if found or unseen else NO_OUTPUTS
