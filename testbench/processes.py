@@ -104,6 +104,7 @@ def processes(events: Iterable[Event]) -> Iterator[Process]:
                 named["", repr({"pid": process.pid})] = process
         elif event.op == "system":
             found.append(_system(event))
+            named[event.lane, repr("system")] = found[-1]
         elif (observed := _observed(event, named)) is not None:
             observed.observe(event)
     yield from found

@@ -153,14 +153,6 @@ class Child:
         parts = self.heard.get(name)
         return None if parts is None else b"".join(parts) if len(parts) != 1 else parts[0]
 
-    def observed(self, outcome: Outcome) -> None:
-        """Let an outcome show in the files that the child shares with the program."""
-        if not self.name.real_pid:
-            self.outputs.give(outcome)
-        if outcome.get("returncode") is not None:
-            self.outputs.close()
-            self.name.alone = None
-
 
 def _is_open(stream: Any) -> bool:
     return stream is not None and not stream.closed

@@ -13,6 +13,7 @@ from testbench.protocol import Call, Plain
 from testbench.recorders._process_channels import Channels
 from testbench.recorders._process_child import Child, Name, Outcome
 from testbench.recorders._process_nowhere import Nowhere
+from testbench.recorders._process_outputs import Outputs
 
 FIRST_VIRTUAL_PID: Final = 5_000_000
 """Linux gives no pid above 4194304 (PID_MAX_LIMIT), so these never mean a real process."""
@@ -58,6 +59,22 @@ class Children:
         self._terminal_reported = False
 
     # Crossings.
+
+    def observed(self, child: Child, outcome: Outcome) -> None:
+        """Let an outcome show in the files that the child shares with the program; op ``output`` brings the rest."""
+        self.output(child.outputs, outcome, self.reference(child.name), is_real=bool(child.name.real_pid))
+        if outcome.get("returncode") is not None:
+            child.outputs.close()
+            child.name.alone = None
+
+    def output(self, outputs: Outputs, outcome: Outcome, child: Plain, *, is_real: bool) -> None:
+        """Let an outcome show in files, and what did not fit in it: a child may have written more than memory holds."""
+        if not is_real:
+            outputs.give(outcome)
+        while outcome.get("more"):
+            outcome = self.cross("output", {"child": child}, outputs.rest, raises=(OSError,))
+            if not is_real:
+                outputs.give(outcome)
 
     def leak(self, op: str, request: Plain, effect: Callable[[], Any], *, instead: str = "") -> Any:
         """Report a crossing that cannot be recorded, and let it happen (on replay: refuse it)."""

@@ -21,6 +21,9 @@ from testbench.protocol import Plain
 from testbench.recorders._process_fds import write_all
 from testbench.recorders._process_pump import Pump
 
+_PIECE: Final = 1 << 22
+"""An outcome carries so much of each stream, in bytes, and says when there is more: a child may write without end."""
+
 
 @attrs.define(eq=False)
 class Shared:
@@ -33,6 +36,7 @@ class Shared:
         standard: the standard descriptor of the program that the child inherits, None for a file that it was given. A
             child that inherits can be handed a pipe instead.
         reads: the child can only read it. What could be written, a stdin too, is taken to have been.
+        left: how much of its doings is known and not taken yet, in bytes.
     """
 
     name: str
@@ -41,16 +45,22 @@ class Shared:
     standard: int | None
     reads: bool
     pump: Pump | None = None
+    left: int = 0
 
-    def take(self, *, ended: bool) -> Plain:
-        """Return what the child wrote since the last time, or how many bytes it read; falsy if nothing."""
+    def look(self, *, ended: bool) -> None:
+        """See how much the child did since the last time."""
         if self.pump is not None:
-            return self.pump.take(ended=ended)
-        start, end = self.position, real.lseek(self.fd, 0, os.SEEK_CUR)
-        if end <= start:
-            return None
-        self.position = end
-        return end - start if self.reads else _read_range(self.fd, start, end)
+            self.left = self.pump.look(ended=ended)
+        else:
+            self.left = max(0, real.lseek(self.fd, 0, os.SEEK_CUR) - self.position)
+
+    def take(self) -> Plain:
+        """Return what the child wrote, a piece at a time, or how many bytes it read; falsy if nothing is left."""
+        size = self.left if self.reads else min(self.left, _PIECE)
+        start, self.position, self.left = self.position, self.position + size, self.left - size
+        if self.pump is not None:
+            return self.pump.take(size)
+        return size if self.reads else _read_range(self.fd, start, start + size) if size else None
 
     def give(self, content: Plain) -> None:
         """Do to the file what the child did to it."""
@@ -73,6 +83,7 @@ class Outputs:
     def __init__(self, shared: list[Shared], *, merged: bool = False, unseen: tuple[str, ...] = ()) -> None:
         self._shared = shared
         self._merged = merged
+        self._lock = real.allocate_lock()  # of several threads that wait, one may have let go already
         self._closed = False
         self.unseen = unseen
 
@@ -99,24 +110,41 @@ class Outputs:
         return {**ends, "stderr": ends["stdout"]} if self._merged and "stdout" in ends else ends
 
     def take(self, *, ended: bool) -> dict[str, Plain]:
-        """Return what the child did since the last time, by name of the stream; all of it if the child has ended."""
-        if self._closed:
-            return {}
-        found = {item.name: item.take(ended=ended) for item in self._shared}
-        return {name: content for name, content in found.items() if content}
+        """Return what the child did since the last time, by name of the stream; all of it if the child has ended.
+
+        ``"more"`` in it says that it did not fit; `rest` returns the rest.
+        """
+        with self._lock:
+            for item in self._shared:
+                if not self._closed:
+                    item.look(ended=ended)
+        return self.rest()
+
+    def rest(self) -> dict[str, Plain]:
+        """Return what the last `take`, or `rest`, has left."""
+        with self._lock:
+            if self._closed:
+                return {}
+            found = {item.name: item.take() for item in self._shared}
+            more: dict[str, Plain] = {"more": True} if any(item.left for item in self._shared) else {}
+        return {name: content for name, content in found.items() if content} | more
 
     def give(self, outcome: dict[str, Any]) -> None:
         """Do what the child of an outcome did."""
-        if not self._closed:
-            for item in self._shared:
-                item.give(outcome.get(item.name))
+        with self._lock:
+            if not self._closed:
+                for item in self._shared:
+                    item.give(outcome.get(item.name))
 
     def close(self) -> None:
         """Let go of the files."""
-        if not self._closed:
-            self._closed = True
-            for item in self._shared:
-                real.close(item.fd)
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                for item in self._shared:
+                    real.close(item.fd)
+                    if item.pump is not None:
+                        item.pump.forget()
 
     def __del__(self) -> None:
         self.close()

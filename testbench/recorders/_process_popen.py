@@ -146,7 +146,7 @@ class PopenMethods:
 
     def _observe(self, child: Child, op: str, request: Plain, effect: Callable[[], Plain]) -> Outcome:
         outcome = self._children.cross(op, request, effect, raises=WAIT_RAISES)
-        child.observed(outcome)
+        self._children.observed(child, outcome)
         return outcome
 
     def _bury(self, face: Any, child: Child | None, deadstate: int) -> Any:

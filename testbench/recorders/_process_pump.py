@@ -13,8 +13,11 @@ from typing import Final
 from testbench.inplace import real
 from testbench.inplace.own import start_own_thread
 from testbench.recorders._process_fds import own_pipe, write_all
+from testbench.recorders._process_spool import Spool
 
 _CHUNK: Final = 65_536
+_MOST: Final = 1 << 20
+"""So much is read before it is passed on: all that a pipe can hold, and a child that is faster than us has to wait."""
 
 _INHERITED: Final[dict[int, int]] = {}
 """Ends of our pipes that are being handed to a child, and the standard descriptor that each stands for."""
@@ -39,7 +42,7 @@ class Pump:
     def __init__(self, target: int, standard: int) -> None:
         self._read_end, self.handed = own_pipe()
         self._target = real.apart(target)
-        self._kept: list[bytes] = []
+        self._kept: Spool | None = Spool()
         self._pending: list[bytes] = []
         self._reading = real.allocate_lock()
         self._writing = real.allocate_lock()
@@ -56,8 +59,8 @@ class Pump:
         else:
             self._close()
 
-    def take(self, *, ended: bool) -> bytes:
-        """Return what has come since the last time.
+    def look(self, *, ended: bool) -> int:
+        """Return how many bytes have come that were not taken.
 
         Args:
             ended: the child is dead: all that it wrote is in the pipe, and is at its target when this returns.
@@ -66,9 +69,19 @@ class Pump:
             self._read()
             self._pass_on()
         with self._reading:
-            data = b"".join(self._kept)
-            self._kept.clear()
-        return data
+            return len(self._kept or ())
+
+    def take(self, size: int) -> bytes:
+        """Take some of them."""
+        with self._reading:
+            return self._kept.get(size) if self._kept is not None else b""
+
+    def forget(self) -> None:
+        """Keep nothing any more: from now on it is only passed on."""
+        with self._reading:
+            kept, self._kept = self._kept, None
+            if kept is not None:
+                kept.close()
 
     def _run(self) -> None:
         while self._open:
@@ -80,13 +93,16 @@ class Pump:
     def _read(self) -> None:
         """Read all that is there."""
         with self._reading:
-            while self._open:
+            left = _MOST
+            while self._open and left > 0:
                 try:
                     data = real.read(self._read_end, _CHUNK)
                 except BlockingIOError:
                     return
+                left -= len(data)
                 if data:
-                    self._kept.append(data)
+                    if self._kept is not None:
+                        self._kept.put(data)
                     self._pending.append(data)
                 else:
                     self._open = False

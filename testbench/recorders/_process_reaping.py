@@ -111,7 +111,7 @@ class Reaping:
         name: Name | None = self._children.named(pid)
         child = self._children.called(name)
         if child:
-            child.observed({**outcome, "returncode": 0 if reaped else None})
+            self._children.observed(child, {**outcome, "returncode": 0 if reaped else None})
 
 
 _UNKNOWN: Final = object()

@@ -57,9 +57,8 @@ class System:
 
         try:
             outcome = children.cross("system", {"command": as_plain(command)}, effect, raises=(OSError, ValueError))
-            if not ran:
-                outputs.give(outcome)
-            else:
+            children.output(outputs, outcome, "system", is_real=bool(ran))
+            if ran:
                 children.report_terminal(outputs.unseen)
         finally:
             outputs.close()

@@ -119,7 +119,7 @@ class Talk:
         finally:
             if self._face.stdin and self._face.stdin.closed and "stdin" in child.pipes:
                 child.pipes["stdin"].close_real()
-        child.observed(outcome)
+        self._children.observed(child, outcome)
         return outcome
 
     def _decoded(self, name: str) -> Any:
