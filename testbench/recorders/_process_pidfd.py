@@ -9,17 +9,23 @@ from __future__ import annotations
 import contextlib
 import operator
 import os
+import re
 import signal
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
 from testbench.inplace import real
 from testbench.protocol import Plain
 from testbench.recorders._process_channels import PIDFD
+from testbench.recorders._process_fds import identity
 from testbench.recorders._process_pids import RAISES, Pids
+
+_OTHERWISE: Final = (
+    "open it with os.pidfd_open inside of the session, for a child of the session, and do not duplicate it"
+)
 
 
 @attrs.frozen
@@ -31,6 +37,7 @@ class Pidfds:
     """
 
     _pids: Pids
+    _stand_ins: set[tuple[int, int]] = attrs.field(init=False, factory=set)
 
     def install(self, stack: ExitStack) -> None:
         """Redirect the functions until the stack is closed."""
@@ -43,7 +50,7 @@ class Pidfds:
         if not isinstance(pid, int) or pid <= 0 or pid == real.getpid() or pids.is_off_tape(pid):
             return original(pid, flags)  # without a pid it raises
         if name is None:
-            return children.leak("pidfd_open", {"pid": pid}, lambda: original(pid, flags))  # type: ignore[no-any-return]
+            return children.leak("pidfd_open", {"pid": pid}, lambda: original(pid, flags), instead=_OTHERWISE)  # type: ignore[no-any-return]
         made: list[int] = []
 
         def effect() -> Plain:
@@ -53,6 +60,8 @@ class Pidfds:
         request: Plain = {"child": children.reference(name), "flags": operator.index(flags)}
         outcome = children.cross("pidfd_open", request, effect, raises=RAISES)
         fd: int = made[-1] if made else _stand_in(outcome["fd"])
+        if not made:
+            self._stand_ins.add(identity(fd))
         children.channels.join(name, {PIDFD: fd})
         return fd
 
@@ -68,10 +77,16 @@ class Pidfds:
 
             request: Plain = {"child": children.reference(name), "signal": operator.index(sig)}
             children.cross("pidfd_signal", request, effect, raises=(*RAISES, TypeError))
-        elif not isinstance(pidfd, int) or _is_own(pidfd):
-            original(pidfd, sig, *rest)
+        elif isinstance(pidfd, int) and (_is_another(pidfd) or self._is_stand_in(pidfd)):
+            children.leak("pidfd_signal", {}, lambda: original(pidfd, sig, *rest), instead=_OTHERWISE)
         else:
-            children.leak("pidfd_signal", {}, lambda: original(pidfd, sig, *rest))
+            original(pidfd, sig, *rest)
+
+    def _is_stand_in(self, fd: int) -> bool:
+        """Tell whether this is a duplicate of one that was made up."""
+        with contextlib.suppress(OSError):
+            return identity(fd) in self._stand_ins
+        return False
 
 
 def _stand_in(wanted: int) -> int:
@@ -95,11 +110,12 @@ def _is_open(fd: int) -> bool:
     return False
 
 
-def _is_own(pidfd: int) -> bool:
-    """Tell whether this stands for the program itself: it is a pidfd, or the directory of the process in ``/proc``."""
+def _is_another(pidfd: int) -> bool:
+    """Tell whether this stands for another process than the program: it is a pidfd, or a directory in ``/proc``."""
     with contextlib.suppress(OSError):
-        with open(f"/proc/self/fdinfo/{pidfd}", encoding="ascii") as told:
-            if f"Pid:\t{real.getpid()}\n" in told.read():
-                return True
-        return os.readlink(f"/proc/self/fd/{pidfd}") == f"/proc/{real.getpid()}"
+        target = os.readlink(f"/proc/self/fd/{pidfd}")
+        if target == "anon_inode:[pidfd]":
+            with open(f"/proc/self/fdinfo/{pidfd}", encoding="ascii") as told:
+                return f"Pid:\t{real.getpid()}\n" not in told.read()
+        return re.fullmatch(r"/proc/\d+", target) is not None and target != f"/proc/{real.getpid()}"
     return False

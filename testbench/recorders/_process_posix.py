@@ -13,6 +13,7 @@ from testbench.inplace import Redirect, real
 from testbench.protocol import Plain
 from testbench.recorders._process_actions import Actions, Opened, Source
 from testbench.recorders._process_direct import NUMBERS, Direct, Streams
+from testbench.recorders._process_pids import Pids
 from testbench.recorders._process_spawn import as_plain
 
 
@@ -22,9 +23,11 @@ class PosixSpawn:
 
     Args:
         direct: starts the children.
+        pids: what the pids of the session mean.
     """
 
     _direct: Direct
+    _pids: Pids
 
     def install(self, stack: ExitStack) -> None:
         """Redirect the functions until the stack is closed."""
@@ -46,15 +49,42 @@ class PosixSpawn:
 
     def _spawn(self, name: str, original: Callable[..., int], path: Any, argv: Any, env: Any, **options: Any) -> int:
         actions = Actions(options.get("file_actions"))
-        asked = {"by": name, **_asked(options, actions)}
+        asked = {"by": name, **self._asked(options, actions)}
         with _looked_at(actions) as (opened, reached):
 
             def run(ends: dict[str, int]) -> tuple[int, None]:
                 changed = actions.but(opened, {NUMBERS[stream]: end for stream, end in ends.items()})
-                more = {} if changed is None else {"file_actions": changed}
+                more: dict[str, Any] = {} if changed is None else {"file_actions": changed}
+                if "setpgroup" in options:
+                    more["setpgroup"] = self._pids.real(options["setpgroup"])
                 return original(path, argv, env, **{**options, **more}), None
 
             return self._direct.start(argv, path, env, _streams(actions, opened, reached), asked, run)
+
+    def _asked(self, options: Mapping[str, Any], actions: Actions) -> dict[str, Plain]:
+        """Return what was asked beyond program and streams, where it was asked."""
+        asked: dict[str, Plain] = {}
+        if "setpgroup" in options:
+            asked["setpgroup"] = self._group(options["setpgroup"])
+        for name in ("resetids", "setsid"):
+            if name in options:
+                asked[name] = _number(options[name])
+        for name in ("setsigmask", "setsigdef"):
+            if name in options:
+                asked[name] = _numbers(options[name])
+        if options.get("scheduler") is not None:
+            asked["scheduler"] = True
+        others: dict[str, Plain] = {
+            str(fd): _shape(source) for fd, source in actions.sources.items() if fd not in NUMBERS.values()
+        }
+        return {**asked, "fds": others} if others else asked
+
+    def _group(self, pgroup: Any) -> Plain:
+        """Return how a request names a process group, so that it means the same when it is another number."""
+        if isinstance(pgroup, int) and pgroup == os.getpgrp():
+            return "own"
+        name = self._pids.children.named(pgroup)
+        return _number(pgroup) if name is None else {"child": self._pids.children.reference(name)}
 
 
 @contextmanager
@@ -103,34 +133,17 @@ def _streams(actions: Actions, opened: Mapping[Opened, int], reached: Mapping[Op
 
 def _shape(source: Source) -> Plain:
     if isinstance(source, Opened):
-        return {"open": as_plain(source.path), "flags": as_number(source.flags), "mode": as_number(source.mode)}
+        return {"open": as_plain(source.path), "flags": _number(source.flags), "mode": _number(source.mode)}
     return "closed" if source is None else "given"
 
 
-def _asked(options: Mapping[str, Any], actions: Actions) -> dict[str, Plain]:
-    """Return what was asked beyond program and streams, where it was asked."""
-    asked: dict[str, Plain] = {}
-    for name in ("setpgroup", "resetids", "setsid"):
-        if name in options:
-            asked[name] = as_number(options[name])
-    for name in ("setsigmask", "setsigdef"):
-        if name in options:
-            asked[name] = _numbers(options[name])
-    if options.get("scheduler") is not None:
-        asked["scheduler"] = True
-    others: dict[str, Plain] = {
-        str(fd): _shape(source) for fd, source in actions.sources.items() if fd not in (0, 1, 2)
-    }
-    return {**asked, "fds": others} if others else asked
-
-
-def as_number(value: Any) -> Plain:
+def _number(value: Any) -> Plain:
     """Return a number as a plain value; what is none is named by its type, and CPython raises for it."""
     return int(value) if isinstance(value, int) else {"unfit": type(value).__name__}
 
 
 def _numbers(values: Any) -> Plain:
     try:
-        return [as_number(value) for value in sorted(set(values))]
+        return [_number(value) for value in sorted(set(values))]
     except TypeError:
         return {"unfit": type(values).__name__}

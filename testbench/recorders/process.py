@@ -84,7 +84,7 @@ class Process:
             Readiness(children).install(stack)
             System(children, popen.world).install(stack)
             direct = Direct(children, self._env_names)
-            PosixSpawn(direct).install(stack)
+            PosixSpawn(direct, pids).install(stack)
             Spawnv(direct, popen.world).install(stack)
             PtySpawn(direct).install(stack)
             install_beyond(children, stack)

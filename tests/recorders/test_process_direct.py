@@ -251,6 +251,22 @@ def test_request_says_how_it_was_started(ways: Any) -> None:
     assert second["program"] == "true"
 
 
+def test_process_groups_have_names(ways: Any) -> None:
+    """A process group belongs to the request by what it is, since its number differs from run to run."""
+
+    def program(place: Path) -> Any:
+        leader = _sh(f"exec cat {place}/fifo", setpgroup=0)
+        told = _end(_sh("exit 3", setpgroup=leader)), _end(_sh("exit 4", setpgroup=os.getpgrp()))
+        os.killpg(leader, signal.SIGTERM)
+        return told, _end(leader)
+
+    assert ways.agree(program) == ("returned", ((3, 4), -15))
+    groups = [event.request["options"]["setpgroup"] for event in ways.events() if event.op == "spawn"]
+    assert groups == [0, {"child": 1}, "own"]
+    ways.options = {"clock": "paused"}
+    ways.agree(program)
+
+
 def test_declared_environment_belongs_to_the_request(ways: Any) -> None:
     """Of the environment those variables are on the tape that were named, with the values that the child gets."""
     ways.options = {"env": ("WORD", "NONE")}

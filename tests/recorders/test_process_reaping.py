@@ -125,7 +125,7 @@ def _own_pidfd(place: Path) -> Any:
     fd = os.pidfd_open(os.getpid())
     signal.pidfd_send_signal(fd, 0)
     os.close(fd)
-    return heard
+    return heard, _raised(lambda: signal.pidfd_send_signal(fd, 0)), _raised(lambda: signal.pidfd_send_signal(0, 0))
 
 
 PROGRAMS: dict[str, Any] = {
@@ -209,6 +209,28 @@ def test_output_of_the_reaped_child_comes_back(ways: Any, capfd: Any) -> None:
     assert seen == ["one\ntwo\nthree\n"] * 3
     said = [event.outcome.value.get("stdout") for event in ways.events() if event.op != "spawn"]
     assert said == [b"one\n", b"two\n", b"three\n", None]
+
+
+@needs_pidfd
+def test_duplicated_pidfd_is_reported_and_refused(ways: Any) -> None:
+    """A duplicate of such a descriptor leads to nothing known: what is done with it is never quietly different."""
+
+    def program(place: Path) -> None:
+        pid = _start(f"exec cat {place}/fifo")
+        fd = os.pidfd_open(pid)
+        again = os.dup(fd)
+        try:
+            signal.pidfd_send_signal(again, signal.SIGKILL)
+        finally:
+            os.close(again)
+            os.close(fd)
+        os.waitpid(pid, 0)
+
+    with testbench.record(ways.tape, leaks="ignore") as session:
+        program(ways.fresh())
+    assert [leak.name for leak in session.leaks] == ["process.pidfd_signal"]
+    with pytest.raises(testbench.RefusedError, match="do not duplicate it"):
+        ways.replay(program)
 
 
 @needs_pidfd
