@@ -6,19 +6,17 @@ The mode is ``record`` or ``replay``. It prints what each step came to, as JSON;
 from __future__ import annotations
 
 import datetime
-import json
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable
 from subprocess import DEVNULL, PIPE, STDOUT
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
-import testbench
+from stage import run
 
 SAY: Final = ["sh", "-c", "printf out; printf err >&2"]
 PATIENCE: Final = 60.0
@@ -192,38 +190,5 @@ def told(done: subprocess.CompletedProcess[Any]) -> Any:
     return done.returncode, done.stdout, done.stderr
 
 
-def outcome_of(step: Callable[[], Any]) -> str:
-    """Return what a step returns, or all that is seen of what it raises."""
-    try:
-        return repr(step())
-    except (OSError, subprocess.SubprocessError) as error:
-        return f"{error!r} {sorted(vars(error).items())} {getattr(error, 'filename', None)}"
-
-
-def forbid_processes() -> None:
-    """Make it impossible to start a process, for good."""
-
-    def forbidden(*args: Any) -> NoReturn:
-        os._exit(97)
-
-    def hook(event: str, args: tuple[Any, ...]) -> None:
-        if event in ("subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.system", "os.exec", "os.kill"):
-            forbidden()
-
-    sys.addaudithook(hook)
-    subprocess._fork_exec = forbidden  # type: ignore[attr-defined]  # where subprocess looks it up
-    os.environ["PATH"] = "/nonexistent"
-
-
-def main(mode: str, tape: str) -> None:
-    """Record the program, or replay it where no process can be started."""
-    if mode == "replay":
-        forbid_processes()
-    options: dict[str, Any] = {"leaks": "fail"}
-    with (testbench.record if mode == "record" else testbench.replay)(tape, **options):
-        outcomes = {step.__name__: outcome_of(step) for step in STEPS}
-    sys.stdout.write(json.dumps(outcomes))
-
-
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    run(STEPS)

@@ -1,4 +1,4 @@
-"""Coarse tapes carry over: what one CPython recorded, every other one replays.
+"""Coarse tapes carry over: what one CPython recorded, every other one replays. Fine ones do on the same version.
 
 The interpreters are those of the environments that ``scripts/setup`` makes beside ``pyproject.toml``, and this one.
 """
@@ -18,7 +18,6 @@ import pytest
 import testbench
 
 ROOT = Path(__file__).parents[2]
-PROGRAM = Path(__file__).with_name("coarse.py")
 VERSIONS = ("3.11", "3.12", "3.13")
 HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"
 
@@ -35,42 +34,74 @@ def environments() -> dict[str, Path]:
 ENVIRONMENTS = environments()
 
 
-def run(version: str, mode: str, tape: Path) -> Any:
-    """Run the program on one Python; return what its steps came to."""
-    done = subprocess.run(
-        [ENVIRONMENTS[version], "-W", "error", PROGRAM, mode, tape],
+def launch(version: str, program: str, mode: str, tape: Path) -> subprocess.CompletedProcess[str]:
+    """Run one of the programs on one Python."""
+    return subprocess.run(
+        [ENVIRONMENTS[version], "-W", "error", Path(__file__).with_name(program), mode, tape],
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=120,
     )
-    assert done.returncode == 0, f"Python {version} ended with status {done.returncode}:\n{done.stderr}"
+
+
+def outcomes_of(done: subprocess.CompletedProcess[str]) -> Any:
+    """Return what the steps of a program came to."""
+    assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
-@pytest.fixture(scope="module")
-def recorded(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Path, Any]]:
-    """Record the program on a Python, once; give the tape and what the steps came to."""
-    known: dict[str, tuple[Path, Any]] = {}
+Recorded = Callable[[str, str], tuple[Path, Any]]
 
-    def record(version: str) -> tuple[Path, Any]:
-        if version not in known:
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Recorded:
+    """Record a program on a Python, once; give the tape and what the steps came to."""
+    known: dict[tuple[str, str], tuple[Path, Any]] = {}
+
+    def record(version: str, program: str) -> tuple[Path, Any]:
+        if (version, program) not in known:
             tape = tmp_path_factory.mktemp("tapes") / f"{version}.tape"
-            known[version] = tape, run(version, "record", tape)
-        return known[version]
+            known[version, program] = tape, outcomes_of(launch(version, program, "record", tape))
+        return known[version, program]
 
     return record
 
 
-@pytest.mark.parametrize("replayed_by", VERSIONS)
-@pytest.mark.parametrize("recorded_by", VERSIONS)
-def test_a_coarse_tape_carries_over(recorded_by: str, replayed_by: str, recorded: Any) -> None:
-    """Another Python gives the recorded outcomes, step by step, without starting a process."""
-    for version in (recorded_by, replayed_by):
+def need(*versions: str) -> None:
+    """Skip the test where one of the versions is not there."""
+    for version in versions:
         if version not in ENVIRONMENTS:
             pytest.skip(f"there is no environment of Python {version} here; scripts/setup {version} makes one")
-    tape, outcomes = recorded(recorded_by)
-    assert run(replayed_by, "replay", tape) == outcomes
+
+
+@pytest.mark.parametrize("replayed_by", VERSIONS)
+@pytest.mark.parametrize("recorded_by", VERSIONS)
+def test_a_coarse_tape_carries_over(recorded_by: str, replayed_by: str, recorded: Recorded) -> None:
+    """Another Python gives the recorded outcomes, step by step, without starting a process."""
+    need(recorded_by, replayed_by)
+    tape, outcomes = recorded(recorded_by, "coarse.py")
+    assert outcomes_of(launch(replayed_by, "coarse.py", "replay", tape)) == outcomes
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_fine_tape_is_for_the_same_version(version: str, recorded: Recorded) -> None:
+    """The Python that recorded it gives the recorded outcomes, in another process."""
+    need(version)
+    tape, outcomes = recorded(version, "fine.py")
+    assert outcomes_of(launch(version, "fine.py", "replay", tape)) == outcomes
+
+
+@pytest.mark.parametrize(("recorded_by", "replayed_by"), [("3.11", "3.12"), ("3.12", "3.11"), ("3.11", "3.13")])
+def test_children_of_asyncio_do_not_carry_over(recorded_by: str, replayed_by: str, recorded: Recorded) -> None:
+    """An event loop waits in a thread on 3.11 and by a descriptor later; a replay says so, and starts no process."""
+    need(recorded_by, replayed_by)
+    tape, _ = recorded(recorded_by, "fine.py")
+    done = launch(replayed_by, "fine.py", "replay", tape)
+    assert done.returncode == 1
+    assert "MismatchError" in done.stderr
+    assert "pidfd_open" in done.stderr
+    assert "lane" in done.stderr
 
 
 @pytest.mark.parametrize(
