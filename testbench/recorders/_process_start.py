@@ -96,6 +96,10 @@ class Starter:
     def _start(self, face: Any, child: Child, spawn: Spawn) -> Outcome:
         self._nowhere.make_real(spawn.read_ends, face.pipesize)
         world = child.world = new_world(self._world, face, child.pipes)
+        leader = self._children.named(spawn.process_group)
+        if leader is not None:  # the program may know it by a pid that was made up
+            leader.check_real()
+            spawn = spawn._replace(process_group=leader.real_pid)
         try:
             _execute(world, spawn, child.outputs)
         finally:

@@ -127,6 +127,17 @@ def test_virtual_pids_count_up(ways: Any) -> None:
     assert ways.replay(_asks_for_pids) == value
 
 
+def test_virtual_pid_names_a_group(ways: Any) -> None:
+    """A child can be put into the group of another one, whatever pid the program was told."""
+
+    def program(place: Path) -> Any:
+        with Popen(["cat"], stdin=PIPE, process_group=0) as leader:
+            return subprocess.run(["sh", "-c", "exit 3"], process_group=leader.pid).returncode
+
+    ways.options = {"clock": "paused"}
+    assert ways.agree(program) == ("returned", 3)
+
+
 def test_deterministic_recordings_are_equal(ways: Any) -> None:
     """Two recordings of one program with a clock that stands still are the same, byte for byte."""
     ways.options = {"clock": "paused"}
