@@ -193,11 +193,11 @@ def _three_at_once(make: Callable[[], Any]) -> Callable[[Path], Any]:
         children = [Popen(["sh", "-c", script, name], stdout=PIPE) for name in "abc"]
         seen: list[Any] = []
         with make() as selector:
-            for child in children:
-                selector.register(child.stdout, selectors.EVENT_READ)
+            for number, child in enumerate(children):
+                selector.register(child.stdout, selectors.EVENT_READ, number)
             while selector.get_map():
                 ready = selector.select(0.002)
-                seen.append([key.fd for key, _ in ready])
+                seen.append([key.data for key, _ in ready])
                 for key, _ in ready:
                     seen.append(os.read(key.fd, 100))
                     if not seen[-1]:
