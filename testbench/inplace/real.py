@@ -6,6 +6,7 @@ protection and the plain functions stand here, so that tapes can be read on any 
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]
 import _thread
 import fcntl as _fcntl
 import os as _os
@@ -47,11 +48,13 @@ getpid: Final = _real(_os.getpid)
 lseek: Final = _real(_os.lseek)
 open: Final = _real(_os.open)
 pipe: Final = _real(_os.pipe)
+posix_spawn: Final = _real(_os.posix_spawn)
 pread: Final = _real(_os.pread)
 pwrite: Final = _real(_os.pwrite)
 read: Final = _real(_os.read)
 rename: Final = _real(_os.rename)
 replace: Final = _real(_os.replace)
+set_signal: Final = _real(_signal.signal)
 stat: Final = _real(_os.stat)
 unlink: Final = _real(_os.unlink)
 urandom: Final = _real(_os.urandom)

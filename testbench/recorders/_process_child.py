@@ -26,6 +26,7 @@ class Name:
         real_pid: the pid that the operating system knows, 0 if there is no process: set by the effect that started it.
         taped: its spawn is an event; False for a child of somebody else's effect.
         face: the program's Popen.
+        outputs: open files that it shares with the program.
         alone: the child itself, from its start to its end, if it has no Popen.
     """
 
@@ -35,6 +36,7 @@ class Name:
     real_pid: int = 0
     taped: bool = False
     face: weakref.ref[Any] | None = None
+    outputs: weakref.ref[Outputs] | None = None
     alone: Child | None = None
 
     def check_real(self) -> None:
@@ -69,6 +71,9 @@ class Child:
     world: Any = None
     heard: dict[str, list[bytes]] = attrs.Factory(dict)
     abandoned: bool = False
+
+    def __attrs_post_init__(self) -> None:
+        self.name.outputs = weakref.ref(self.outputs)
 
     # Effects: what is done to the real process. Each returns an outcome.
 

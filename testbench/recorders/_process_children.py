@@ -166,6 +166,8 @@ class Children:
         """Give children that still live to CPython's own code, because the session is over."""
         self.over = True
         for name in list(self._by_pid.values()):
+            if name.outputs is not None and (outputs := name.outputs()) is not None:
+                outputs.close()
             face = None if name.face is None else name.face()
             if face is None or face.returncode is not None:
                 continue

@@ -2,11 +2,14 @@
 
 The copy is needed because what a child writes to an inherited pipe is out of sight. A thread passes it on, since a
 child that fills the pipe of a program that looks elsewhere must not stop. Processes that the child leaves behind are
-never waited for: the thread goes on passing on what they write.
+never waited for: the thread goes on passing on what they write, and when the program ends, a process of its own does.
 """
 
 from __future__ import annotations
 
+import atexit
+import contextlib
+import os
 import select
 from typing import Final
 
@@ -19,6 +22,12 @@ _CHUNK: Final = 65_536
 _MOST: Final = 1 << 20
 """So much is read before it is passed on: all that a pipe can hold, and a child that is faster than us has to wait."""
 
+_PATIENCE_S: Final = 1.0
+"""How long a program that ends waits for whoever reads its output."""
+
+_PASS_ON: Final = "/bin/cat"
+
+_RUNNING: Final[set[Pump]] = set()
 _INHERITED: Final[dict[int, int]] = {}
 """Ends of our pipes that are being handed to a child, and the standard descriptor that each stands for."""
 
@@ -48,6 +57,7 @@ class Pump:
         self._writing = real.allocate_lock()
         self._open = True
         self._closed = False
+        self._owner = real.getpid()
         _INHERITED[self.handed] = standard
 
     def hand_over(self, *, started: bool) -> None:
@@ -55,6 +65,7 @@ class Pump:
         del _INHERITED[self.handed]
         real.close(self.handed)
         if started:
+            _RUNNING.add(self)
             start_own_thread(self._run)
         else:
             self._close()
@@ -82,6 +93,22 @@ class Pump:
             kept, self._kept = self._kept, None
             if kept is not None:
                 kept.close()
+
+    def leave(self) -> None:
+        """Leave what still comes to a process of its own, because this one ends: the child must not notice."""
+        if self._owner != real.getpid() or not real.acquire(self._writing, True, _PATIENCE_S):
+            return  # forked, or nobody reads what comes
+        try:
+            with self._reading:
+                is_over, self._open = not self._open, False
+            if not is_over:
+                with contextlib.suppress(OSError):
+                    write_all(self._target, b"".join(self._pending))
+                    os.set_blocking(self._read_end, True)
+                    actions = [(os.POSIX_SPAWN_DUP2, self._read_end, 0), (os.POSIX_SPAWN_DUP2, self._target, 1)]
+                    real.posix_spawn(_PASS_ON, [_PASS_ON], {}, file_actions=actions, setsid=True)
+        finally:
+            self._writing.release()
 
     def _run(self) -> None:
         while self._open:
@@ -128,3 +155,10 @@ class Pump:
             self._open, self._closed = False, True
             real.close(self._read_end)
             real.close(self._target)
+        _RUNNING.discard(self)
+
+
+@atexit.register
+def _leave() -> None:
+    for pump in list(_RUNNING):
+        pump.leave()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # the half of signal that makes no enums
 import os
-from contextlib import ExitStack
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any, Final
 
 import attrs
 
-from testbench.inplace import Redirect
+from testbench.inplace import Redirect, real
 from testbench.protocol import Plain
 from testbench.recorders._process_children import Children
 from testbench.recorders._process_outputs import Outputs
@@ -67,14 +70,15 @@ class System:
     def _captured(self, command: bytes, outputs: Outputs) -> int:
         """Run the command as ``system(3)`` does (POSIX: ``sh -c``), with pipes of ours as its stdout and stderr.
 
-        Unlike there, an interrupt from the keyboard is not held off meanwhile.
+        As there, the program has no ear for the keyboard meanwhile: what is typed is for the command.
         """
         if b"\0" in command:
             return self._original(command)  # type: ignore[no-any-return]  # raises
         with outputs.pumping() as ends:
             try:
                 child = self._world(
-                    ["/bin/sh", "-c", command],
+                    ["sh", "-c", command],
+                    executable="/bin/sh",
                     stdout=ends.get("stdout"),
                     stderr=ends.get("stderr"),
                     close_fds=False,
@@ -82,4 +86,20 @@ class System:
                 )
             except OSError:
                 return _NO_SHELL
-        return os.waitpid(child.pid, 0)[1]
+        with _deaf_to_the_keyboard():
+            return real.waitpid(child.pid, 0)[1]
+
+
+@contextmanager
+def _deaf_to_the_keyboard() -> Iterator[None]:
+    """Ignore what the keyboard sends, as ``system(3)`` does; only the main thread can change what comes of signals."""
+    if threading.get_ident() != threading.main_thread().ident:
+        yield
+        return
+    before = {number: real.set_signal(number, _signal.SIG_IGN) for number in (_signal.SIGINT, _signal.SIGQUIT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            if handler is not None:  # None: one that was not set by Python, and cannot be set by it
+                real.set_signal(number, handler)
