@@ -87,7 +87,7 @@ class System:
             except OSError:
                 return _NO_SHELL
         with _deaf_to_the_keyboard():
-            return real.waitpid(child.pid, 0)[1]
+            return os.waitpid(child.pid, 0)[1]  # by way of an outer session
 
 
 @contextmanager
