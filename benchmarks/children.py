@@ -1,4 +1,4 @@
-"""Many children at a time, from a thread pool and from asyncio; one of asyncio; ``os.system``: three ways each."""
+"""Many children at a time, from a thread pool and from asyncio; one child of asyncio; ``os.system``: all three ways."""
 
 from __future__ import annotations
 
