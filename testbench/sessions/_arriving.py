@@ -10,6 +10,7 @@ from testbench.protocol import Plain
 from testbench.sessions._cursor import STRANGER, Cursor, RawEvent
 from testbench.sessions._lanes import Lane
 from testbench.sessions._reporting import Reporter
+from testbench.sessions._turns import Turns
 
 
 class OverError(Exception):
@@ -21,14 +22,16 @@ class Arrivals:
 
     Args:
         stuck: called once, when the replay has failed.
+        turns: says when a lane may go on whose turn it is.
 
     Attributes:
         failure: what went wrong first; raised again at every later crossing and at the end.
     """
 
-    def __init__(self, stuck: Callable[[], None]) -> None:
+    def __init__(self, stuck: Callable[[], None], turns: Turns) -> None:
         self.failure: TestbenchError | None = None
         self._stuck = stuck
+        self._turns = turns
         self._cursor: Cursor
         self._reporter: Reporter
 
@@ -47,8 +50,10 @@ class Arrivals:
             DivergenceError: the tape has ended, nobody moves, or the replay has failed before.
         """
         cursor = self._cursor
-        # Where it is this lane's turn already, nobody else can move the cursor: there is nothing to wait for or lock.
-        if (cursor.turn != turn or self.failure is not None) and not cursor.wait(turn):
+        # Where it has the turn already, nobody else can move the cursor: there is nothing to wait for or lock.
+        if (cursor.turn != turn or self._turns.holder != turn or self.failure is not None) and not self._wait(
+            turn, lane
+        ):
             self.diverge("stall", self._stalled(), lane, name, request)
         event = cursor.event
         if event is None:
@@ -56,6 +61,16 @@ class Arrivals:
                 raise OverError
             self.diverge("exhausted", f"the tape has ended, and the program calls {name}", lane, name, request)
         return event
+
+    def _wait(self, turn: int, lane: Lane) -> bool:
+        self._turns.rest(lane)
+        if not self._cursor.wait(turn):
+            return False
+        if self._cursor.turn is not None:
+            self._turns.take(lane)
+            if self.failure is not None:
+                raise self.failure
+        return True
 
     def diverge(self, code: str, reason: str, lane: Lane, name: str, request: Plain) -> NoReturn:
         """Raise a divergence, and make it stick."""

@@ -36,6 +36,8 @@ class Lane:
     The others are for signal handlers, which interrupt a lane anywhere: `effect` is the crossing whose effect runs now,
     None elsewhere; `thrown` is what a handler raised into it; `deferred` holds the number and the handler of each
     signal that came while no handler could run.
+
+    `ident` and `native_id` are those of its thread, as Python and as the operating system know it; 0 until it runs.
     """
 
     number: int
@@ -46,6 +48,13 @@ class Lane:
     effect: str | None = None
     thrown: BaseException | None = None
     deferred: list[tuple[int, Callable[[], object]]] = attrs.Factory(list)
+    ident: int = 0
+    native_id: int = 0
+
+    def run_here(self) -> int:
+        """Be the lane of the running thread; return its ident."""
+        self.ident, self.native_id = get_ident(), _thread.get_native_id()
+        return self.ident
 
     def next_child(self) -> str:
         """Return the name that the next lane started by this one will have."""
@@ -61,17 +70,26 @@ class Lanes:
         born: called in the parent's lane with (parent, name of the child) before a thread starts; gives the lane.
         adopted: called in an unknown thread with its name; gives its lane.
         many: called once, before the second lane exists.
+        began: called in a new lane, in its thread, before anything of the program's.
+        ended: called there at the end.
     """
 
     def __init__(
-        self, born: Callable[[Lane, str], Lane], adopted: Callable[[str], Lane], many: Callable[[], None]
+        self,
+        born: Callable[[Lane, str], Lane],
+        adopted: Callable[[str], Lane],
+        many: Callable[[], None],
+        began: Callable[[Lane], None],
+        ended: Callable[[Lane], None],
     ) -> None:
         self.main = Lane(0, "main")
         self._born = born
         self._adopted = adopted
         self._many = many
+        self._began = began
+        self._ended = ended
         self._strangers = 0
-        self._by_thread: dict[int, Lane] = {get_ident(): self.main}
+        self._by_thread: dict[int, Lane] = {self.main.run_here(): self.main}
         self._redirects: list[Redirect] = []
         self.single = len(sys._current_frames().keys() - OWN_THREADS) == 1
 
@@ -128,13 +146,15 @@ class Lanes:
 
     def _inside(self, lane: Lane, function: Callable[..., Any]) -> Callable[..., Any]:
         def run(*args: Any, **kwargs: Any) -> Any:
-            ident = get_ident()
+            ident = lane.run_here()
             self._by_thread[ident] = lane
+            self._began(lane)
             try:
                 return function(*args, **kwargs)
             finally:
                 # Idents are used again: a later thread must not inherit this lane.
                 self._by_thread.pop(ident, None)
+                self._ended(lane)
 
         return run
 
@@ -145,6 +165,7 @@ class Lanes:
             if self.single:
                 self._go_parallel(lane)
             lane.number = self._adopted(lane.name).number
+            lane.run_here()
         finally:
             lane.depth = 0
         return lane

@@ -16,7 +16,11 @@ from testbench.sessions._lanes import Lane, Lanes
 from testbench.sessions._leaks import UNSEEN_FORK, Leaks
 from testbench.sessions._moments import BEFORE, HANDLED, INTERRUPTED
 from testbench.sessions._readers import Bind, Gathering, serve
+from testbench.sessions._turns import Turns
 from testbench.tape import Outcome, Returned, Writer, plain
+
+_PATIENCE: Final = 30
+"""How many slices a lane that computes is waited for; see `testbench.sessions._turns`."""
 
 _FLUSH_AGE_NS: Final = 100_000_000
 """Events older than this are written out before the next effect begins."""
@@ -40,7 +44,8 @@ class Recording:
         self._raised = False
         self._finished = False
         self.leaks = Leaks()
-        self.lanes = Lanes(self._born, self._adopted, self._go_parallel)
+        self.lanes = Lanes(self._born, self._adopted, self._go_parallel, self._began, self._ended)
+        self._turns = Turns(self.lanes.main, _PATIENCE)
         self.signals = RecordedSignals(self.lanes, self._appender, self.leaks, self._is_idle, self._signal_broke)
 
     def call_for(self, kind: str) -> RecordingCall:
@@ -74,11 +79,16 @@ class Recording:
         with self._appender.lock:
             self._appender.end_run()  # what the effect reads must not land in it
             self._appender.flush(_FLUSH_AGE_NS)
+        shared = not self.lanes.single
+        if shared:
+            self._turns.rest(lane)
         begun_ns = self._now_ns()
         try:
             value = _perform(lane, name, effect)
         except BaseException as error:
             took_ns = self._now_ns() - begun_ns
+            if shared:
+                self._turns.take(lane)
             if error is lane.thrown and self._broken is None:
                 self._append(INTERRUPTED, lane.number, {"crossing": name}, took_ns, Returned(None))
             elif not isinstance(error, raises) or isinstance(error, TestbenchError):
@@ -90,6 +100,8 @@ class Recording:
             lane.thrown = None
         took_ns = self._now_ns() - begun_ns
         value = plain(value)
+        if shared:
+            self._turns.take(lane)
         self._append(name, lane.number, request, took_ns, Returned(value))
         return value, None
 
@@ -137,6 +149,9 @@ class Recording:
                 return effect()
             lane.depth = 1
             try:
+                if self._turns.holder != lane.number:
+                    self._turns.rest(lane)
+                    self._turns.take(lane)
                 with appender.lock:
                     run = appender.open
                     if run is None or run.name != name or run.lane != lane.number or run.gathering.full:
@@ -170,11 +185,23 @@ class Recording:
             return Lane(-1, name, depth=1)
         depth, asking.depth = asking.depth, 1
         try:
-            return Lane(self._appender.lane(name, parent), name)
+            self._turns.rest(asking)
+            self._turns.take(asking)
+            lane = Lane(self._appender.lane(name, parent), name)
+            if parent is not None:
+                self._turns.begin(lane)
+            return lane
         finally:
             asking.depth = depth
             if not depth:
                 self.signals.leave(asking, "lane.start")
+
+    def _began(self, lane: Lane) -> None:
+        if not lane.depth and not self._is_idle():
+            self._turns.take(lane)
+
+    def _ended(self, lane: Lane) -> None:
+        self._turns.rest(lane)
 
     # What is no crossing.
 

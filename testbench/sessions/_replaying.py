@@ -19,6 +19,7 @@ from testbench.sessions._matching import exact
 from testbench.sessions._readers import Answers, Bind, serve
 from testbench.sessions._reporting import Reporter
 from testbench.sessions._rerecording import Rerecorder
+from testbench.sessions._turns import Turns
 from testbench.tape import Raised, Reader, Writer, plain
 from testbench.values import same
 
@@ -50,10 +51,11 @@ class Replaying:
         self._sources: list[tuple[str, Effect, Bind]] = []
         self._run: Answers | None = None  # the values of the open run
         self._open = ""  # the name of its source
-        self._arrivals = Arrivals(self._unplug)
+        self.lanes = Lanes(self._born, self._adopted, self._go_parallel, self._began, self._ended)
+        self._turns = Turns(self.lanes.main)
+        self._arrivals = Arrivals(self._unplug, self._turns)
         self.cursor = Cursor(reader, stall_s, lambda: self._arrivals.failure)
         self._arrivals.follow(self.cursor, Reporter(reader, self.cursor, matchers))
-        self.lanes = Lanes(self._born, self._adopted, self._go_parallel)
         self.signals = ReplayedSignals(
             reader, self.cursor, self._arrivals, self.lanes, self._rerecorder, self._arrive_own, self._is_at_rest
         )
@@ -255,7 +257,10 @@ class Replaying:
                 self._arrivals.diverge("mismatch", told, asking, "lane.start", request)
             self._rerecorder.lane(event)
             self.cursor.advance()
-            return Lane(int(event[2]), name)
+            lane = Lane(int(event[2]), name)
+            if turn != STRANGER:
+                self._turns.begin(lane)
+            return lane
         except OverError:
             return Lane(-1, name)
         except TestbenchError as error:
@@ -265,6 +270,13 @@ class Replaying:
             asking.depth = depth
             if not depth:
                 self.signals.leave(asking, "lane.start")
+
+    def _began(self, lane: Lane) -> None:
+        if not lane.depth and self.failure is None and not self.cursor.over:
+            self._turns.take(lane)
+
+    def _ended(self, lane: Lane) -> None:
+        self._turns.rest(lane)
 
     # The end.
 
@@ -294,6 +306,8 @@ class Replaying:
     def settle(self) -> None:
         """Let lanes that still run take what is theirs; give up when one that should move is gone or does not move."""
         here = self.lanes.known()
+        if here is not None:
+            self._turns.rest(here)
         while self.failure is None and self.cursor.event is not None:
             owner = self.cursor.turn
             if here is not None and self.signals.kinds:

@@ -10,7 +10,7 @@ from testbench.sessions._lanes import Lane, Lanes
 
 
 def _lanes(many: Callable[[], None]) -> Lanes:
-    lanes = Lanes(lambda parent, name: Lane(1, name), lambda name: Lane(1, name), many)
+    lanes = Lanes(lambda _, name: Lane(1, name), lambda name: Lane(1, name), many, lambda _: None, lambda _: None)
     lanes.single = True
     return lanes
 
