@@ -16,6 +16,7 @@ from typing import Any, Final
 from testbench.errors import UnsupportedError
 from testbench.inplace import Attribute
 from testbench.protocol import Plain
+from testbench.recorders._process_asyncio import Watchers
 from testbench.recorders._process_child import Child, Outcome
 from testbench.recorders._process_children import Children
 from testbench.recorders._process_open import Opening
@@ -57,7 +58,9 @@ class PopenMethods:
         stack.callback(nowhere.close)
         self._get_handles = nowhere.instead_of_pipes(self._originals["_get_handles"])
         self.world = world_class(self._originals)
-        starter = Starter(self._children, self._env_names, self.world, self._originals["_execute_child"], nowhere)
+        starting = self._originals["_execute_child"]
+        watchers = Watchers(self._children, stack)
+        starter = Starter(self._children, self._env_names, self.world, starting, nowhere, watchers.look)
         bodies = {name: getattr(starter if name == "_execute_child" else self, own) for name, own in _METHODS.items()}
         opened = Attribute(subprocess, "io")
         stack.callback(opened.restore)

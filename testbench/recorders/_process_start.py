@@ -31,6 +31,7 @@ class Starter:
         world: a class of Popen on which none of our redirects lies.
         original: what stood in Popen before.
         nowhere: where pipes lead until a child is started.
+        about_to_start: is called before anything is done.
     """
 
     _children: Children
@@ -38,9 +39,11 @@ class Starter:
     _world: type
     _original: Callable[..., Any]
     _nowhere: Nowhere
+    _about_to_start: Callable[[], None]
 
     def execute_child(self, face: Any, args: Any, *rest: Any, **named: Any) -> None:
         """Start the child: op ``spawn``."""
+        self._about_to_start()
         children, spawn, pipes = self._children, Spawn(listed(args), *rest, **named), pipes_of(face, self._children)
         given = {**spawn.outside, **spawn.passed}
         channels, unseen = channels_among(given, children.channels.can_join)

@@ -133,8 +133,8 @@ def read_without_waiting(one: Started, size: int) -> Any:
 def communicate(one: Started, data: bytes | None, timeout: float | None) -> Any:
     """Bring it to its end, or to the end of the time."""
     given = data.decode("latin-1") if data is not None and one.text else data
-    if one.script == ENDLESS:
-        timeout = timeout or 0.01
+    if one.script == ENDLESS or (one.child._communication_started and not one.ends):
+        timeout = timeout or 0.01  # what was not sent before the time was over, CPython never sends
     return one.child.communicate(given if one.child.stdin else None, timeout)
 
 

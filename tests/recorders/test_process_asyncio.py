@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import threading
 from asyncio.subprocess import PIPE
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -146,3 +147,42 @@ def test_order_of_ends_comes_back(ways: Any) -> None:
 
     recorded = ways.record(_run(race))
     assert [ways.replay(_run(race)) for _ in range(5)] == [recorded] * 5
+
+
+def test_eight_at_a_time_again_and_again(ways: Any) -> None:
+    """Of many replays each gives the recorded outcomes, in the recorded order of the ends, and the same tape."""
+
+    async def many() -> Any:
+        free, ended = asyncio.Semaphore(8), []
+
+        async def one(number: int) -> Any:
+            async with free:
+                child = await asyncio.create_subprocess_shell(f"echo {number}; exit {number % 7}", stdout=PIPE)
+                out, _ = await child.communicate()
+                ended.append(number)
+                return out, child.returncode
+
+        return await asyncio.gather(*map(one, range(40))), ended
+
+    recorded = ways.record(_run(many))
+    again = ways.tape.with_name("again.tape")
+    for _ in range(20):
+        assert ways.replay(_run(many), rerecord=again) == recorded
+        assert again.read_bytes() == ways.tape.read_bytes()
+
+
+def test_no_thread_waits_for_a_child(tmp_path: Path) -> None:
+    """Asyncio is as it was afterwards; meanwhile a thread that waits would hand over the end at any moment."""
+    before = getattr(asyncio, "ThreadedChildWatcher", None)
+    handler = None if before is None else before.add_child_handler
+    for way in (testbench.record, testbench.replay):
+        with way(tmp_path / "t.tape"):
+            assert asyncio.run(_threads_while_a_child_runs()) == 1
+    assert before is None or before.add_child_handler is handler
+
+
+async def _threads_while_a_child_runs() -> int:
+    child = await asyncio.create_subprocess_exec("cat", stdin=PIPE)
+    count = threading.active_count()
+    await child.communicate(b"")
+    return count

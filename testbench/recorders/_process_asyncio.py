@@ -1,0 +1,64 @@
+"""Let asyncio wait for its children by descriptors, as it does since CPython 3.12, and not in a thread for each.
+
+Such a thread hands the end of its child to the event loop through memory, at a moment that no event tells: a replay
+could see it a turn of the loop later, and take another way from there. A descriptor is ready when the tape says so.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+
+from testbench.inplace import Attribute
+from testbench.recorders._process_children import Children
+
+_MODULE = "asyncio.unix_events"
+_WATCHER = "ThreadedChildWatcher"
+
+
+class Watchers:
+    """How asyncio watches its children, for one session.
+
+    Args:
+        children: the children of the session.
+        stack: when it is closed, asyncio is as it was.
+    """
+
+    def __init__(self, children: Children, stack: ExitStack) -> None:
+        self._children, self._stack = children, stack
+        self._original: Callable[..., Any] | None = None
+
+    def look(self) -> None:
+        """Be called when a child is about to start: asyncio may have been imported by now."""
+        if self._original is None:
+            watcher = getattr(sys.modules.get(_MODULE), _WATCHER, None)
+            if watcher is not None and hasattr(os, "pidfd_open") and watcher.add_child_handler.__module__ != __name__:
+                redirect = Attribute(watcher, "add_child_handler")
+                self._original = redirect.original
+                self._stack.callback(redirect.restore)
+                redirect.to(lambda *args: self._add_child_handler(*args))
+
+    def _add_child_handler(self, watcher: Any, pid: int, callback: Callable[..., Any], *args: Any) -> None:
+        assert self._original is not None
+        loop = sys.modules[_MODULE].events.get_running_loop()
+        try:
+            pidfd = os.pidfd_open(pid)
+        except OSError:  # a kernel before Linux 5.3, or no descriptor is left
+            self._original(watcher, pid, callback, *args)
+        else:
+            loop._add_reader(pidfd, self._ended, loop, pidfd, pid, callback, args)
+
+    def _ended(self, loop: Any, pidfd: int, pid: int, callback: Callable[..., Any], args: tuple[Any, ...]) -> None:
+        loop._remove_reader(pidfd)
+        os.close(pidfd)
+        name = self._children.named(pid)
+        try:
+            status = os.waitpid(name.real_pid if name is not None and self._children.over else pid, 0)[1]
+        except ChildProcessError:
+            returncode = 255  # asyncio says so of a child that somebody else has waited for
+        else:
+            returncode = os.waitstatus_to_exitcode(status)
+        callback(pid, returncode, *args)
