@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
-from testbench.inplace import Attribute
+from testbench.inplace import Attribute, real
 from testbench.recorders._process_children import Children
 
 _MODULE = "asyncio.unix_events"
@@ -30,6 +30,7 @@ class Watchers:
     def __init__(self, children: Children, stack: ExitStack) -> None:
         self._children, self._stack = children, stack
         self._original: Callable[..., Any] | None = None
+        self._pidfds: dict[int, Any] = {}
 
     def look(self) -> None:
         """Be called when a child is about to start: asyncio may have been imported by now."""
@@ -38,6 +39,7 @@ class Watchers:
             if watcher is not None and hasattr(os, "pidfd_open") and watcher.add_child_handler.__module__ != __name__:
                 redirect = Attribute(watcher, "add_child_handler")
                 self._original = redirect.original
+                self._stack.callback(self._let_go)
                 self._stack.callback(redirect.restore)
                 redirect.to(lambda *args: self._add_child_handler(*args))
 
@@ -49,10 +51,12 @@ class Watchers:
         except OSError:  # a kernel before Linux 5.3, or no descriptor is left
             self._original(watcher, pid, callback, *args)
         else:
+            self._pidfds[pidfd] = loop
             loop._add_reader(pidfd, self._ended, loop, pidfd, pid, callback, args)
 
     def _ended(self, loop: Any, pidfd: int, pid: int, callback: Callable[..., Any], args: tuple[Any, ...]) -> None:
         loop._remove_reader(pidfd)
+        del self._pidfds[pidfd]
         os.close(pidfd)
         name = self._children.named(pid)
         try:
@@ -62,3 +66,10 @@ class Watchers:
         else:
             returncode = os.waitstatus_to_exitcode(status)
         callback(pid, returncode, *args)
+
+    def _let_go(self) -> None:
+        """Close what stands for children whose loop was closed before they ended."""
+        for pidfd, loop in list(self._pidfds.items()):
+            if loop.is_closed():
+                del self._pidfds[pidfd]
+                real.close(pidfd)
