@@ -6,7 +6,7 @@ written down, or answered from a tape, is decided behind `Call`; a recorder neve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeAlias, Union
 
@@ -18,6 +18,18 @@ Effect: TypeAlias = Callable[[], Plain]
 
 Matcher: TypeAlias = Callable[[Plain, Plain], "str | None"]
 """``matcher(recorded, live)`` says in words why two requests differ, or None when they match."""
+
+
+class Runs(Protocol):
+    """How values of a source that are not plain stand on the tape; asked once for each run, not for each value."""
+
+    def pack(self, values: list[Any]) -> list[Plain]:
+        """Return what stands for the values, one each, in a new list."""
+        ...
+
+    def unpack(self, plain: Sequence[Plain]) -> Iterator[Any]:
+        """Return the values that something stands for, one each."""
+        ...
 
 
 class Call(Protocol):
@@ -53,13 +65,26 @@ class Call(Protocol):
         """
         ...
 
-    def source(self, op: str, effect: Effect, bind: Callable[[Callable[[], Plain]], None]) -> None:
+    def source(
+        self,
+        op: str,
+        effect: Callable[[], Any],
+        bind: Callable[[Callable[[], Any]], None],
+        *,
+        runs: Runs | None = None,
+    ) -> None:
         """Open a boundary without arguments that is read millions of times (a clock face).
 
         Called once per op while the recorder installs itself. The session calls ``bind(reader)`` at once, and again
         whenever a faster or safer reader becomes right (a second thread starts, the tape diverges); the recorder routes
         the world to the last reader it was given. A reader may be the bound ``__next__`` of an iterator, so that it can
         be called without a Python frame. Order against all other events is kept.
+
+        Args:
+            op: the operation.
+            effect: makes one read; it does not raise.
+            bind: is given the reader.
+            runs: what stands on the tape for the values that are read, where these are not plain themselves.
         """
         ...
 

@@ -7,42 +7,25 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from datetime import UTC, datetime, timedelta, tzinfo
-from typing import Any, Final
+from datetime import UTC, datetime, tzinfo
+from types import MethodWrapperType
+from typing import Any, Final, cast
 
 from testbench.inplace import TypeSlot
-from testbench.protocol import Call, Plain
+from testbench.protocol import Call
+from testbench.recorders._date_runs import DateRuns
 from testbench.recorders._virtual import VirtualClock
 
-_Read = Callable[[], int]
+_Read = Callable[[], datetime]
 
-_ORIGIN: Final = datetime(1, 1, 1)
-_ORIGIN_UTC: Final = datetime(1, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
+_NEVER: Final = object()
 
 _UTCNOW_IS_DEPRECATED: Final = (
     "datetime.datetime.utcnow() is deprecated and scheduled for removal in a future version. "
     "Use timezone-aware objects to represent datetimes in UTC: datetime.datetime.now(datetime.UTC)."
 )
-
-
-class _Face:
-    """One source of integers.
-
-    Args:
-        idle: what to read once the session is over; a method bound during it (``now = datetime.now``) stays with the
-            program for good.
-    """
-
-    def __init__(self, call: Call, stack: ExitStack, op: str, effect: _Read, idle: _Read) -> None:
-        self.read: Callable[[], Any] = idle
-        stack.callback(self._bind, idle)
-        call.source(op, effect, self._bind)
-
-    def _bind(self, reader: Callable[[], Plain]) -> None:
-        self.read = reader
 
 
 def install_dates(call: Call, stack: ExitStack, virtual: VirtualClock | None) -> None:
@@ -55,12 +38,14 @@ def install_dates(call: Call, stack: ExitStack, virtual: VirtualClock | None) ->
     now, utcnow = TypeSlot(datetime, "now"), TypeSlot(datetime, "utcnow")
     idle = now.original.__get__(None, datetime)
     world = idle if virtual is None else _still(virtual)
-    local = _Face(call, stack, "datetime_now", _local(world), _local(idle))
-    utc = _Face(call, stack, "datetime_utcnow", _utc(world), _utc(idle))
+    readers = _Readers(stack, idle, lambda: idle(UTC))
+    serve_now = readers.now(now.original)
+    call.source("datetime_now", world, readers.bind_local, runs=DateRuns(folds=True, utc=False))
+    call.source("datetime_utcnow", lambda: world(UTC), readers.bind_utc, runs=DateRuns(folds=False, utc=True))
     stack.callback(now.restore)
-    now.to(classmethod(_now(now.original, local, utc)))
+    now.to(classmethod(serve_now))
     stack.callback(utcnow.restore)
-    utcnow.to(classmethod(_utcnow(utcnow.original, utc)))
+    utcnow.to(classmethod(readers.utcnow(utcnow.original)))
 
 
 def _still(virtual: VirtualClock) -> Callable[..., datetime]:
@@ -72,48 +57,62 @@ def _still(virtual: VirtualClock) -> Callable[..., datetime]:
     return now
 
 
-def _local(world: Callable[[], datetime]) -> _Read:
-    """Return an effect that gives a naive moment as microseconds from `_ORIGIN`, shifted left by one, plus its fold."""
+class _Readers:
+    """Both methods, and the sources that they read.
 
-    def effect() -> int:
-        moment = world()
-        since = moment - _ORIGIN
-        return ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds) << 1 | moment.fold
+    Args:
+        stack: when it unwinds, the world is read again: a method bound during the session (``now = datetime.now``)
+            stays with the program for good.
+        local, utc: how the world is read.
+    """
 
-    return effect
+    def __init__(self, stack: ExitStack, local: _Read, utc: _Read) -> None:
+        self.bind_local: Callable[[_Read], None]
+        self.bind_utc(utc)
+        stack.callback(self.bind_utc, utc)
+        stack.callback(lambda: self.bind_local(local))
+
+    def bind_utc(self, reader: _Read) -> None:
+        """Read UTC by this from now on."""
+        self._utc = reader
+
+    def now(self, original: Any) -> Callable[..., Any]:
+        """Return the function that stands for ``now``, as a class method."""
+        local: Iterator[datetime] = iter(())
+
+        def bind(reader: _Read) -> None:
+            nonlocal local
+            # The loop below steps an iterator faster than anything else in Python can.
+            local = _iterated(reader)
+
+        self.bind_local = bind
+
+        def now(cls: type[datetime], tz: Any = None) -> Any:
+            if tz is None:
+                for moment in local:
+                    return moment if cls is datetime else _built(cls, moment, None)
+            if not isinstance(tz, tzinfo):
+                return original.__get__(None, cls)(tz)  # it raises the usual TypeError
+            moment = self._utc()
+            return moment if tz is UTC and cls is datetime else tz.fromutc(_built(cls, moment, tz))
+
+        return _disguised(now, original)
+
+    def utcnow(self, original: Any) -> Callable[..., Any]:
+        """Return the function that stands for ``utcnow``, as a class method."""
+
+        def utcnow(cls: type[datetime]) -> datetime:
+            if sys.version_info >= (3, 12):
+                warnings.warn(_UTCNOW_IS_DEPRECATED, DeprecationWarning, stacklevel=2)
+            return _built(cls, self._utc(), None)
+
+        return _disguised(utcnow, original)
 
 
-def _utc(world: Callable[[tzinfo], datetime]) -> _Read:
-    """Return an effect that gives a moment as microseconds from `_ORIGIN_UTC`."""
-
-    def effect() -> int:
-        since = world(UTC) - _ORIGIN_UTC
-        return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
-
-    return effect
-
-
-def _now(original: Any, local: _Face, utc: _Face) -> Callable[..., Any]:
-    def now(cls: type[datetime], tz: Any = None) -> Any:
-        if tz is None:
-            value = local.read()
-            if cls is datetime and not value & 1:  # nearly always, hence without a further call
-                return _ORIGIN + _MICROSECOND * (value >> 1)
-            return _built(cls, value >> 1, None, value & 1)
-        if not isinstance(tz, tzinfo):
-            return original.__get__(None, cls)(tz)  # it raises the usual TypeError
-        return tz.fromutc(_built(cls, utc.read(), tz, 0))
-
-    return _disguised(now, original)
-
-
-def _utcnow(original: Any, utc: _Face) -> Callable[..., Any]:
-    def utcnow(cls: type[datetime]) -> datetime:
-        if sys.version_info >= (3, 12):
-            warnings.warn(_UTCNOW_IS_DEPRECATED, DeprecationWarning, stacklevel=2)
-        return _built(cls, utc.read(), None, 0)
-
-    return _disguised(utcnow, original)
+def _iterated(reader: _Read) -> Iterator[datetime]:
+    if type(reader) is MethodWrapperType:
+        return cast("Iterator[datetime]", reader.__self__)
+    return cast("Iterator[datetime]", iter(reader, _NEVER))
 
 
 def _disguised(function: Callable[..., Any], original: Any) -> Callable[..., Any]:
@@ -123,13 +122,12 @@ def _disguised(function: Callable[..., Any], original: Any) -> Callable[..., Any
     return function
 
 
-def _built(cls: type[datetime], microseconds: int, zone: tzinfo | None, fold: int) -> datetime:
+def _built(cls: type[datetime], moment: datetime, zone: tzinfo | None) -> datetime:
     """Build the datetime as ``new_datetime_subclass_fold_ex`` of CPython's ``_datetimemodule.c`` does.
 
     A subclass is called with eight positional arguments. Only where C sets the fold behind its back (one hour a year)
     is there a difference: the subclass is called once more, by ``replace``.
     """
-    plain = _ORIGIN + _MICROSECOND * microseconds
-    fields = (plain.year, plain.month, plain.day, plain.hour, plain.minute, plain.second, plain.microsecond)
+    fields = (moment.year, moment.month, moment.day, moment.hour, moment.minute, moment.second, moment.microsecond)
     made = cls(*fields, zone)
-    return made.replace(fold=1) if fold else made
+    return made.replace(fold=1) if moment.fold else made

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from itertools import chain, islice, starmap, tee
+from itertools import chain, compress, islice, starmap, tee
 from typing import Any, Final
 
+import attrs
+
 from testbench.errors import RecordingError
-from testbench.protocol import Effect, Plain
+from testbench.protocol import Plain, Runs
 
 RUN_MAX: Final = 4096
 """Reads in one run; a longer one goes on as the next event, so that memory stays bounded."""
@@ -24,11 +26,23 @@ _SLOTS: Final = ((),) * RUN_MAX
 
 _NEVER: Final = object()
 
-Reader = Callable[[], Plain]
+_TRUE: Final = (True,) * RUN_MAX
+
+Reader = Callable[[], Any]
 Bind = Callable[[Reader], None]
 
 
-def serve(next_run: Callable[[], Iterable[Plain]], bind: Bind) -> None:
+@attrs.frozen
+class Source:
+    """A source, as a recorder has opened it; see `testbench.protocol.Call.source`."""
+
+    name: str
+    effect: Callable[[], Any]
+    bind: Bind
+    runs: Runs | None = None
+
+
+def serve(next_run: Callable[[], Iterable[Any]], bind: Bind) -> None:
     """Bind a reader that takes its values from one run after the other.
 
     Args:
@@ -36,7 +50,7 @@ def serve(next_run: Callable[[], Iterable[Plain]], bind: Bind) -> None:
         bind: is given the reader, and a new one whenever ``next_run`` has raised: that ends an iterator for good.
     """
 
-    def guarded() -> Iterable[Plain]:
+    def guarded() -> Iterable[Any]:
         try:
             return next_run()
         except BaseException:
@@ -50,19 +64,20 @@ class Gathering:
     """The values of a run that is being recorded.
 
     Args:
-        effect: makes one read; it does not raise.
+        source: where they come from.
 
     Attributes:
         reads: the iterator that makes the reads.
     """
 
-    __slots__ = ("_kept", "_slots", "_values", "reads")
+    __slots__ = ("_kept", "_runs", "_slots", "_values", "reads")
 
-    def __init__(self, effect: Effect) -> None:
+    def __init__(self, source: Source) -> None:
         self._slots: Any = iter(_SLOTS)
-        self._values: list[Plain] = []
-        self.reads: Iterator[Plain]
-        self.reads, self._kept = tee(starmap(effect, self._slots))
+        self._values: list[Any] = []
+        self._runs = source.runs
+        self.reads: Iterator[Any]
+        self.reads, self._kept = tee(starmap(source.effect, self._slots))
 
     @property
     def full(self) -> bool:
@@ -74,7 +89,7 @@ class Gathering:
         taken = RUN_MAX - self._slots.__length_hint__() - len(self._values)
         with suppress(RuntimeError):  # the last slot is taken and its read is under way: `tee` says so, and it can wait
             self._values.extend(islice(self._kept, taken))
-        return self._values[:]
+        return self._packed()
 
     def end(self) -> list[Plain]:
         """Let the reader ask for another run at its next read; return all values of this one.
@@ -89,28 +104,38 @@ class Gathering:
             raise RecordingError(
                 "a read of a clock raised an error, which no tape can hold as an outcome, and the program swallowed it"
             )
-        return self._values
+        return self._packed()
+
+    def _packed(self) -> list[Plain]:
+        return self._values[:] if self._runs is None else self._runs.pack(self._values)
 
 
 class Answers:
     """The values of a run that is being replayed.
 
     Args:
+        source: what they are read from.
         values: a list, or a typed array, whose items are made one by one as they are read.
 
     Attributes:
         reads: the iterator that gives them.
     """
 
-    __slots__ = ("_values", "reads")
+    __slots__ = ("_count", "_place", "reads")
 
-    def __init__(self, values: Sequence[Plain]) -> None:
-        self._values = values
-        self.reads = iter(values)
+    def __init__(self, source: Source, values: Sequence[Plain]) -> None:
+        self._count = len(values)
+        self.reads: Iterator[Any]
+        self._place: Any
+        if source.runs is None:
+            self.reads = self._place = iter(values)
+        else:
+            self._place = iter(_TRUE if self._count == RUN_MAX else (True,) * self._count)
+            self.reads = compress(source.runs.unpack(values), self._place)
 
     def left(self) -> int:
         """Return how many were not read."""
-        # An iterator over a list or an array tells its position when asked how to be copied, and no sequence once it
-        # is at its end; a length hint would do, but arrays have none.
-        state: Any = self.reads.__reduce__()
-        return len(self._values) - state[2] if len(state) == 3 else 0
+        # An iterator over a list, tuple or array tells its position when asked how to be copied, and no sequence once
+        # it is at its end; a length hint would do, but arrays have none.
+        state: Any = self._place.__reduce__()
+        return self._count - state[2] if len(state) == 3 else 0

@@ -8,14 +8,14 @@ from typing import Any, Final
 import attrs
 
 from testbench.errors import RecordingError, TapeWriteError, TestbenchError
-from testbench.protocol import Effect, Plain
+from testbench.protocol import Effect, Plain, Runs
 from testbench.sessions._appending import Appender
 from testbench.sessions._errors import capture
 from testbench.sessions._handling import RecordedSignals
 from testbench.sessions._lanes import Lane, Lanes
 from testbench.sessions._leaks import UNSEEN_FORK, Leaks
 from testbench.sessions._moments import BEFORE, HANDLED, INTERRUPTED
-from testbench.sessions._readers import Bind, Gathering, serve
+from testbench.sessions._readers import Bind, Gathering, Source, serve
 from testbench.sessions._turns import Turns
 from testbench.tape import Outcome, Returned, Writer, plain
 
@@ -39,7 +39,7 @@ class Recording:
     def __init__(self, writer: Writer, now_ns: Callable[[], int]) -> None:
         self._now_ns = now_ns
         self._appender = Appender(writer, now_ns)
-        self._sources: list[tuple[str, Effect, Bind]] = []
+        self._sources: list[Source] = []
         self._broken: TestbenchError | None = None
         self._raised = False
         self._finished = False
@@ -111,23 +111,23 @@ class Recording:
 
     # Sources.
 
-    def add_source(self, name: str, effect: Effect, bind: Bind) -> None:
+    def add_source(self, source: Source) -> None:
         """Open a source; see `testbench.protocol.Call.source`."""
-        self._sources.append((name, effect, bind))
-        self._bind(name, effect, bind)
+        self._sources.append(source)
+        self._bind(source)
 
-    def _bind(self, name: str, effect: Effect, bind: Bind) -> None:
+    def _bind(self, source: Source) -> None:
         if self.lanes.single:
-            serve(lambda: self._next_run(name, effect), bind)
+            serve(lambda: self._next_run(source), source.bind)
         else:
-            bind(self._parallel_reader(name, effect))
+            source.bind(self._parallel_reader(source))
 
-    def _next_run(self, name: str, effect: Effect) -> Iterable[Plain]:
+    def _next_run(self, source: Source) -> Iterable[Any]:
         """Begin a run; or make a single read that goes nowhere, when it is part of another crossing."""
         lane = self.lanes.current()
         if lane.depth or self._finished or self._is_broken():
-            return (effect(),)
-        gathering = Gathering(effect)
+            return (source.effect(),)
+        name, gathering = source.name, Gathering(source)
         lane.depth = 1
         try:
             with self._appender.lock:
@@ -139,11 +139,11 @@ class Recording:
             self.signals.leave(lane, name, BEFORE)
         return gathering.reads
 
-    def _parallel_reader(self, name: str, effect: Effect) -> Callable[[], Plain]:
+    def _parallel_reader(self, source: Source) -> Callable[[], Any]:
         """Return the reader for several lanes: the read happens under the lock, so that the order is the true one."""
-        appender = self._appender
+        appender, name, effect = self._appender, source.name, source.effect
 
-        def read() -> Plain:
+        def read() -> Any:
             lane = self.lanes.current()
             if lane.depth or self._finished or self._is_broken():
                 return effect()
@@ -155,7 +155,7 @@ class Recording:
                 with appender.lock:
                     run = appender.open
                     if run is None or run.name != name or run.lane != lane.number or run.gathering.full:
-                        appender.begin_run(name, lane.number, Gathering(effect))
+                        appender.begin_run(name, lane.number, Gathering(source))
                     assert appender.open is not None
                     return next(appender.open.gathering.reads)
             except BaseException as reason:
@@ -170,7 +170,7 @@ class Recording:
         with self._appender.lock:
             self._appender.end_run()
         for source in self._sources:
-            self._bind(*source)
+            self._bind(source)
 
     # Lanes.
 
@@ -323,9 +323,9 @@ class RecordingCall:
         """Perform the crossing and write it down."""
         return self._mode.cross(f"{self._kind}.{op}", request, effect, raises)
 
-    def source(self, op: str, effect: Effect, bind: Bind) -> None:
+    def source(self, op: str, effect: Callable[[], Any], bind: Bind, *, runs: Runs | None = None) -> None:
         """Let reads gather in runs."""
-        self._mode.add_source(f"{self._kind}.{op}", effect, bind)
+        self._mode.add_source(Source(f"{self._kind}.{op}", effect, bind, runs))
 
     def leak(self, op: str, request: Plain, effect: Callable[[], Any], *, instead: str = "") -> Any:
         """Let it happen, and list it."""

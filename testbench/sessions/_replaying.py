@@ -8,7 +8,7 @@ from typing import Any, Final, NoReturn
 import attrs
 
 from testbench.errors import TestbenchError, UsageError
-from testbench.protocol import Effect, Matcher, Plain
+from testbench.protocol import Effect, Matcher, Plain, Runs
 from testbench.sessions._arriving import Arrivals, OverError
 from testbench.sessions._cursor import STRANGER, Cursor, RawEvent
 from testbench.sessions._delivering import ReplayedSignals
@@ -16,7 +16,7 @@ from testbench.sessions._errors import rebuild
 from testbench.sessions._lanes import Lane, Lanes
 from testbench.sessions._leaks import UNSEEN_FORK
 from testbench.sessions._matching import exact
-from testbench.sessions._readers import Answers, Bind, serve
+from testbench.sessions._readers import Answers, Bind, Source, serve
 from testbench.sessions._reporting import Reporter
 from testbench.sessions._rerecording import Rerecorder
 from testbench.sessions._turns import Turns
@@ -48,7 +48,7 @@ class Replaying:
         self._reader = reader
         self._matchers = matchers
         self._rerecorder = Rerecorder(writer)
-        self._sources: list[tuple[str, Effect, Bind]] = []
+        self._sources: list[Source] = []
         self._run: Answers | None = None  # the values of the open run
         self._open = ""  # the name of its source
         self.lanes = Lanes(self._born, self._adopted, self._go_parallel, self._began, self._ended)
@@ -143,28 +143,28 @@ class Replaying:
 
     # Sources.
 
-    def add_source(self, name: str, effect: Effect, bind: Bind) -> None:
+    def add_source(self, source: Source) -> None:
         """Open a source; see `testbench.protocol.Call.source`."""
-        self._sources.append((name, effect, bind))
-        self._bind(name, effect, bind)
+        self._sources.append(source)
+        self._bind(source)
 
-    def _bind(self, name: str, effect: Effect, bind: Bind) -> None:
+    def _bind(self, source: Source) -> None:
         if self.lanes.single:
-            serve(lambda: self._next_run(name, effect), bind)
+            serve(lambda: self._next_run(source), source.bind)
         else:
-            bind(self._parallel_reader(name, effect))
+            source.bind(self._parallel_reader(source))
 
-    def _next_run(self, name: str, effect: Effect) -> Iterable[Plain]:
+    def _next_run(self, source: Source) -> Iterable[Any]:
         lane = self.lanes.current()
         depth, lane.depth = lane.depth, 1
         try:
             if depth:
-                self._arrivals.intrude(name)
-            run = self._begin_run(name, lane)
+                self._arrivals.intrude(source.name)
+            run = self._begin_run(source, lane)
             self.cursor.advance()
             return run.reads
         except OverError:
-            return (effect(),)
+            return (source.effect(),)
         except TestbenchError as error:
             self._arrivals.stick(error)
             raise
@@ -174,7 +174,8 @@ class Replaying:
             else:
                 self.signals.leave(lane, None)
 
-    def _begin_run(self, name: str, lane: Lane) -> Answers:
+    def _begin_run(self, source: Source, lane: Lane) -> Answers:
+        name = source.name
         event = self._arrive(lane.number, lane, name, None)
         row = self.cursor.row
         if row.name != name or row.fields != ("values",):
@@ -182,7 +183,7 @@ class Replaying:
                 "mismatch", f"the tape holds {row.name} here, the program read {name}", lane, name, None
             )
         values = self._reader.run_values(event[3])
-        run = Answers(values)
+        run = Answers(source, values)
         self._run, self._open = run, name
         self._rerecorder.run(row, event, values)
         return run
@@ -200,24 +201,25 @@ class Replaying:
                 "mismatch", f"the tape holds {reads} of {self._open} before this", lane, name, request
             )
 
-    def _parallel_reader(self, name: str, effect: Effect) -> Callable[[], Plain]:
+    def _parallel_reader(self, source: Source) -> Callable[[], Any]:
         """Return the reader for several lanes: the cursor stays at a run until its last value is taken."""
+        name = source.name
 
-        def read() -> Plain:
+        def read() -> Any:
             lane = self.lanes.current()
             if lane.depth:
                 self._arrivals.intrude(name)
             lane.depth = 1
             try:
                 self._arrive(lane.number, lane, name, None)
-                run = self._run or self._begin_run(name, lane)
+                run = self._run or self._begin_run(source, lane)
                 value = next(run.reads)
                 if not run.left():
                     self._run = None
                     self.cursor.advance()
                 return value
             except OverError:
-                return effect()
+                return source.effect()
             except TestbenchError as error:
                 self._arrivals.stick(error)
                 raise
@@ -228,15 +230,15 @@ class Replaying:
 
     def _unplug(self) -> None:
         """Let every read fail from now on."""
-        for _, _, bind in self._sources:
-            bind(self._arrivals.fail)
+        for source in self._sources:
+            source.bind(self._arrivals.fail)
 
     def _go_parallel(self) -> None:
         self._settle(self.lanes.main, "lane.start", None)
         self._run = None
         self.cursor.shared = True
         for source in self._sources:
-            self._bind(*source)
+            self._bind(source)
 
     # Lanes.
 
@@ -342,9 +344,9 @@ class ReplayingCall:
         """Answer the crossing from the tape; the effect is not run, unless the session is over meanwhile."""
         return self._mode.cross(f"{self._kind}.{op}", request, effect, raises)
 
-    def source(self, op: str, effect: Effect, bind: Bind) -> None:
+    def source(self, op: str, effect: Callable[[], Any], bind: Bind, *, runs: Runs | None = None) -> None:
         """Answer reads from runs; the effect is not run."""
-        self._mode.add_source(f"{self._kind}.{op}", effect, bind)
+        self._mode.add_source(Source(f"{self._kind}.{op}", effect, bind, runs))
 
     def leak(self, op: str, request: Plain, effect: Callable[[], Any], *, instead: str = "") -> Any:
         """Refuse."""

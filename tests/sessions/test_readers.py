@@ -12,13 +12,18 @@ from typing import Any
 import pytest
 
 import testbench
-from testbench.sessions._readers import RUN_MAX, Gathering, serve
+from testbench.sessions._readers import RUN_MAX, Gathering, Source, serve
+
+
+def gathering(effect: Callable[[], Any]) -> Gathering:
+    """Begin a run of what a function gives."""
+    return Gathering(Source("test.read", effect, lambda _: None))
 
 
 def test_a_run_keeps_what_it_reads_and_can_be_looked_at_before_it_ends() -> None:
     """Looking does not read, ending does not read, and after the end nothing is read."""
     made = count()
-    run = Gathering(made.__next__)
+    run = gathering(made.__next__)
     assert [next(run.reads) for _ in range(100)] == list(range(100))
     assert run.so_far() == list(range(100))
     assert next(run.reads) == 100
@@ -29,7 +34,7 @@ def test_a_run_keeps_what_it_reads_and_can_be_looked_at_before_it_ends() -> None
 
 def test_a_run_is_bounded() -> None:
     """It ends by itself, so that memory stays bounded."""
-    run = Gathering(count().__next__)
+    run = gathering(count().__next__)
     assert len(list(run.reads)) == RUN_MAX
     assert run.full
     assert run.end() == list(range(RUN_MAX))
@@ -43,7 +48,7 @@ def test_a_read_that_is_under_way_is_not_waited_for() -> None:
         seen.append(run.so_far())
         return len(seen)
 
-    run = Gathering(effect)
+    run = gathering(effect)
     assert [next(run.reads), next(run.reads)] == [1, 2]
     assert seen == [[], [1]]
 

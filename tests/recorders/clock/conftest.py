@@ -35,9 +35,10 @@ class Performing:
         self.events.append((op, request, outcome))
         return outcome
 
-    def source(self, op, effect, bind):
+    def source(self, op, effect, bind, *, runs=None):
         """Give a reader that is one crossing each."""
-        bind(lambda: self(op, None, effect))
+        plain = effect if runs is None else lambda: runs.pack([effect()])[0]
+        bind(lambda: unpacked(runs, self(op, None, plain)))
 
     def inside(self):
         """Tell whether an effect runs."""
@@ -60,13 +61,18 @@ class Answering:
             raise outcome
         return outcome
 
-    def source(self, op, effect, bind):
+    def source(self, op, effect, bind, *, runs=None):
         """Give a reader that answers."""
-        bind(lambda: self(op, None, effect))
+        bind(lambda: unpacked(runs, self(op, None, effect)))
 
     def inside(self):
         """Tell that no effect ever runs."""
         return False
+
+
+def unpacked(runs, value):
+    """Return what a program reads for a plain value."""
+    return value if runs is None else next(iter(runs.unpack([value])))
 
 
 @pytest.fixture

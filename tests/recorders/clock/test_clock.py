@@ -229,8 +229,8 @@ def test_everything_is_restored_when_installing_fails_half_way(last, performing,
     class Refusing(performing):
         opened = 0
 
-        def source(self, op, effect, bind):
-            super().source(op, effect, bind)
+        def source(self, op, effect, bind, *, runs=None):
+            super().source(op, effect, bind, runs=runs)
             self.opened += 1
             if self.opened > last:
                 raise MemoryError(op)

@@ -7,10 +7,7 @@ import sys
 import warnings
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from testbench.recorders import _dates
 from testbench.recorders._virtual import VirtualClock
 
 BERLIN = "CET-1CEST,M3.5.0,M10.5.0/3"
@@ -95,15 +92,6 @@ def test_the_zone_of_the_program_is_asked_live(recorded, replayed):
     _, events = recorded(lambda: datetime.datetime.now(Asking()), VirtualClock())
     replayed(lambda: datetime.datetime.now(Asking()), events)
     assert asked == [(True, datetime.datetime(2026, 1, 1))] * 2
-
-
-@given(st.datetimes(allow_imaginary=True), st.integers(0, 1))
-def test_packing_loses_nothing(moment, fold):
-    """Any naive datetime, with its fold, is built again from its integer."""
-    moment = moment.replace(fold=fold)
-    number = _dates._local(lambda: moment)()
-    again = _dates._built(datetime.datetime, number >> 1, None, number & 1)
-    assert (again, again.fold) == (moment, fold)
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="deprecated since 3.12")
