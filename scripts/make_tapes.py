@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime
 import hashlib
 import os
+import queue
 import subprocess
 import sys
 import threading
@@ -108,6 +109,17 @@ def lanes() -> None:
     price("main")
 
 
+def waits() -> None:
+    """Wait in time for a lock, an item and the end of a thread; and in vain for an event."""
+    threading.Lock().acquire(timeout=5)
+    threading.Event().wait(0.001)
+    items: queue.SimpleQueue[int] = queue.SimpleQueue()
+    thread = threading.Thread(target=items.put, args=(7,))
+    thread.start()
+    price(str(items.get(timeout=60)))
+    thread.join()
+
+
 def nothing() -> None:
     """Cross no boundary at all."""
 
@@ -119,7 +131,13 @@ GOLDEN: dict[str, Callable[[], None]] = {
     "lanes/threads.tape": lanes,
     "process/large.tape": process_large,
     "process/outcomes.tape": process_outcomes,
+    "wait/timed.tape": waits,
 }
+
+FIRST: dict[str, Any] = {"recorders": ("clock", "process", "call")}
+"""The kinds that there were at first: tapes without the others are replayed for ever."""
+
+OPTIONS: dict[str, dict[str, Any]] = {"wait/timed.tape": {"recorders": ("wait", "call")}}
 
 
 def header_of(tape: bytes) -> int:
@@ -201,7 +219,7 @@ def make(folder: Path) -> None:
     for name, program in GOLDEN.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        with testbench.record(path, clock="paused", start=START):
+        with testbench.record(path, clock="paused", start=START, **OPTIONS.get(name, FIRST)):
             program()
     (folder / "broken").mkdir(exist_ok=True)
     for name, (source, fault) in BROKEN.items():

@@ -117,6 +117,15 @@ class Call(Protocol):
         """
         ...
 
+    def follows(self) -> bool:
+        """Tell whether what the running thread does now is the program's, in order with all else that it does.
+
+        It is not where `inside` says so, nor in a thread that was there before the session and has made no crossing
+        yet, nor while the session itself is at work in this thread. For crossings that some threads make which the
+        program knows nothing of (a wait with a timeout). It is cheap, and does not make a lane of a thread.
+        """
+        ...
+
 
 class Recorder(Protocol):
     """One kind of boundary.

@@ -12,8 +12,9 @@ from testbench.recorders._virtual import VirtualClock
 from testbench.recorders.boundary import Boundary, boundary
 from testbench.recorders.clock import Clock
 from testbench.recorders.process import Process
+from testbench.recorders.wait import Wait
 
-__all__ = ["BUILTIN", "Boundary", "Clock", "Process", "Settings", "VirtualClock", "boundary"]
+__all__ = ["BUILTIN", "Boundary", "Clock", "Process", "Settings", "VirtualClock", "Wait", "boundary"]
 
 
 @attrs.frozen(kw_only=True)
@@ -33,5 +34,6 @@ BUILTIN: Final[dict[str, Callable[[Settings], Recorder]]] = {
     "clock": lambda settings: Clock(settings.virtual),
     "process": lambda settings: Process(env=settings.env, virtual_pids=settings.virtual is not None),
     "call": lambda settings: Boundary(),
+    "wait": lambda settings: Wait(),
 }
 """Every built-in kind and how it is made, in the order of installation."""

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any, Final
 
 from testbench.errors import TapeError, TestbenchError
-from testbench.inplace.real import allocate_lock
+from testbench.inplace.real import acquire, allocate_lock
 from testbench.tape import KindRow, Reader
 
 RawEvent = tuple[Any, ...]
@@ -73,9 +73,9 @@ class Cursor:
                 gate = self._gates.get(turn)
                 if gate is None:
                     gate = self._gates[turn] = allocate_lock()
-                gate.acquire(False)
+                acquire(gate, False)
                 seq = self.seq
-            if not gate.acquire(True, self._stall_s) and seq == self.seq:
+            if not acquire(gate, True, self._stall_s) and seq == self.seq:
                 return False
 
     def advance(self) -> None:
@@ -100,8 +100,8 @@ class Cursor:
             if self._failed() is not None or self.event is None:
                 return True
             gate = self._gates.setdefault(_CLOSER, allocate_lock())
-            gate.acquire(False)
-        return gate.acquire(True, self._stall_s) or seq != self.seq
+            acquire(gate, False)
+        return acquire(gate, True, self._stall_s) or seq != self.seq
 
     def check(self) -> None:
         """Raise the damage that ended the tape too early, if any."""
@@ -114,8 +114,8 @@ class Cursor:
             if self.over or self._failed() is not None:
                 return self.over
             gate = self._gates.setdefault(turn, allocate_lock())
-            gate.acquire(False)
-        gate.acquire(True, self._stall_s)
+            acquire(gate, False)
+        acquire(gate, True, self._stall_s)
         return self.over
 
     def end(self) -> None:

@@ -234,6 +234,11 @@ class Recording:
         lane = self.lanes.known()
         return lane is not None and lane.depth > 0
 
+    def follows(self) -> bool:
+        """Tell whether the running thread has a lane, and is in no crossing; see `Call.follows`."""
+        lane = self.lanes.known()
+        return lane is not None and not lane.depth and not self._is_idle()
+
     # The end, good or bad.
 
     def flush(self) -> None:
@@ -334,3 +339,7 @@ class RecordingCall:
     def inside(self) -> bool:
         """Tell whether it belongs to an effect, or comes after the recording."""
         return self._mode.inside()
+
+    def follows(self) -> bool:
+        """Tell whether it is the program's."""
+        return self._mode.follows()

@@ -355,3 +355,8 @@ class ReplayingCall:
     def inside(self) -> bool:
         """Tell whether the session is over; no effect is run before."""
         return self._mode.cursor.over
+
+    def follows(self) -> bool:
+        """Tell whether it is the program's."""
+        lane = self._mode.lanes.known()
+        return lane is not None and not lane.depth and not self._mode.cursor.over

@@ -1,0 +1,76 @@
+"""The kind ``wait``: waiting for a lock, a queue or a thread with a timeout, and whether it came in time.
+
+Op ``timed``: the request is the timeout, the outcome whether what was waited for came. On replay, a wait that ran out
+runs out at once; one that was satisfied is satisfied: the lane waits until another has really released the lock, put
+the item or ended. Waits without a timeout are not on the tape: they end when another lane lets them, in both modes.
+
+A thread that was there before the session, and has made no other crossing yet, is left alone: it may belong to a test
+runner, which watches over the program by waits of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from typing import Any, Final
+
+from testbench.inplace import TypeSlot
+from testbench.protocol import Call, Matcher, Plain
+from testbench.recorders._timed import TIMED, Performed, Timed
+
+_PATIENCE_S: Final = 30.0
+"""How long a wait that was satisfied when it was recorded may last on replay."""
+
+
+class Wait:
+    """The recorder of kind ``wait``."""
+
+    kind = "wait"
+    version = 1
+    matchers: Mapping[str, Matcher] = {}
+
+    @contextmanager
+    def install(self, call: Call) -> Iterator[None]:
+        """Send every wait with a timeout through ``call``; see `testbench.protocol.Recorder`."""
+        with ExitStack() as stack:
+            for timed in TIMED:
+                slot = TypeSlot(timed.owner, timed.name)
+                stack.callback(slot.restore)
+                slot.to(_waiting(call, timed, slot.original))
+            yield
+
+
+def _waiting(call: Call, timed: Timed, original: Callable[..., Any]) -> Callable[..., Any]:
+    place = timed.place
+
+    def waiting(*args: Any, **options: Any) -> Any:
+        if len(args) <= place and not options:  # nearly always: a wait without a timeout
+            return original(*args)
+        seconds = timed.seconds(args, options)
+        if seconds is None or not call.follows():
+            return original(*args, **options)
+        return _cross(call, timed, original, args[0], seconds)
+
+    waiting.__name__ = timed.name
+    waiting.__doc__ = original.__doc__
+    return waiting
+
+
+def _cross(call: Call, timed: Timed, original: Callable[..., Any], subject: Any, seconds: float) -> Any:
+    performed: list[Performed] = []
+
+    def effect() -> Plain:
+        performed.append(timed.perform(original, subject, seconds))
+        return performed[0][0]
+
+    request: Plain = {"timeout": seconds}
+    came = call("timed", request, effect)
+    if came and not performed:
+        performed.append(timed.perform(original, subject, _PATIENCE_S))
+        if not performed[0][0]:
+            instead = (
+                f"it came in time when this was recorded, and has not come within {_PATIENCE_S:g} s now; who lets this "
+                "wait end must be in the session too, or its doing a crossing (mark it with @testbench.boundary)"
+            )
+            call.leak("timed", request, lambda: None, instead=instead)
+    return performed[0][1] if came else timed.expired()
