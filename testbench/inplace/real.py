@@ -63,6 +63,7 @@ waitpid: Final = _real(_os.waitpid)
 write: Final = _real(_os.write)
 
 flock: Final = _real(_fcntl.flock)
+ioctl: Final = _real(_fcntl.ioctl)
 
 _new_poll: Final = _real(_select.poll)
 _poll_register: Final = type(_select.poll()).register

@@ -7,7 +7,6 @@ pipe. What the program then does with any descriptor of it, duplicates included,
 from __future__ import annotations
 
 import array
-import fcntl
 import os
 import stat
 from collections.abc import Hashable, Mapping
@@ -139,7 +138,7 @@ def _key_of(fd: int) -> Key:
 def _terminal_of(fd: int, device: int) -> Key:
     if device == _PTMX:
         number = array.array("I", [0])
-        fcntl.ioctl(fd, _TIOCGPTN, number)
+        real.ioctl(fd, _TIOCGPTN, number)
         return "terminal", number[0]
     major = os.major(device)
     if major in _PTS_MAJORS:

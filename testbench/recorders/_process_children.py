@@ -155,12 +155,20 @@ class Children:
 
     def pipe_named(self, fd: int) -> Plain:
         """Return how requests name the pipe of a child that has this descriptor here; None if there is none."""
-        found = self._pipes.get(fd)
-        pipe = None if found is None else found()
+        pipe = self._pipe_at(fd)
         named: Plain = None if pipe is None else pipe.named()
         if named is None and (channel := self.channels.find(fd)) is not None:
             return {"child": self.reference(channel.name), "stream": channel.stream}
         return named
+
+    def has_pipe(self, fd: object) -> bool:
+        """Tell whether a stream of a child is open here, and has this descriptor."""
+        pipe = self._pipe_at(fd)
+        return pipe is not None and not pipe.closed
+
+    def _pipe_at(self, fd: Any) -> Any:
+        found = self._pipes.get(fd)
+        return None if found is None else found()
 
     def hand_over(self) -> None:
         """Give children that still live to CPython's own code, because the session is over."""

@@ -38,8 +38,14 @@ def install_makers(children: Children, descriptors: Descriptors, stack: ExitStac
             channels.closing(fd)
         close.original(fd)
 
-    terminals, close = Redirect(os.openpty), Redirect(os.close)
-    for redirect, target in ((terminals, openpty), (close, closing)):
+    def duplicating(fd: Any, fd2: Any, inheritable: bool = True) -> Any:
+        duplicate: Callable[[], Any] = lambda: copy.original(fd, fd2, inheritable)  # noqa: E731
+        if fd == fd2 or not children.has_pipe(fd2) or children.passing():
+            return duplicate()
+        return children.leak("dup2_over_pipe", {}, duplicate, instead="close the stream of the child first")
+
+    terminals, close, copy = Redirect(os.openpty), Redirect(os.close), Redirect(os.dup2)
+    for redirect, target in ((terminals, openpty), (close, closing), (copy, duplicating)):
         stack.callback(redirect.restore)
         redirect.to(target)
     if "_socket" in sys.modules:

@@ -6,7 +6,9 @@ Each system call on such a pipe is a crossing, so chunk boundaries, end of file 
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -74,12 +76,13 @@ class Pipe(io.RawIOBase):
         Raises:
             ValueError: it is closed.
         """
-        self._checkClosed()
+        if self.closed:
+            raise _closed()
         if not self._exposed and self._child is not None and self._child.taped and not self._children.over:
             self._exposed = True
-            self._children.channels.expose(self.name, self._child, self.stream, self._size)
             if self._child.real_pid:
-                self.reach().fileno()  # it may be the pipe of an outer session, which has to know as well
+                self.reach().fileno()  # it may be the pipe of an outer session, which has to know first
+            self._children.channels.expose(self.name, self._child, self.stream, self._size)
         return self.name
 
     def close(self) -> None:
@@ -95,6 +98,24 @@ class Pipe(io.RawIOBase):
         elif self._owned:
             self._owned = False  # before it is closed: the number may be another file's at once
             real.close(self.name)
+
+    def isatty(self) -> bool:
+        """Say that this is no terminal."""
+        if self.closed:
+            raise _closed()
+        return False
+
+    def seekable(self) -> bool:
+        """Say that a pipe has no places."""
+        if self.closed:
+            raise _closed()
+        return False
+
+    def seek(self, position: int, whence: int = 0, /) -> int:
+        """Raise what the system says of a pipe; ``tell`` does so too."""
+        if self.closed:
+            raise _closed()
+        raise OSError(errno.ESPIPE, os.strerror(errno.ESPIPE))
 
     def _reach_of(self, child: Name) -> Any:
         child.check_real()
@@ -114,6 +135,8 @@ class Source(Pipe):
 
     def readable(self) -> bool:
         """Say that this end is read."""
+        if self.closed:
+            raise _closed()
         return True
 
     def readinto(self, buffer: Any, /) -> int | None:
@@ -137,7 +160,8 @@ class Source(Pipe):
         self._received = data
 
     def _read(self, size: int) -> Any:
-        self._checkClosed()
+        if self.closed:
+            raise _closed()
         if self._received is not None:
             data, self._received = self._received[:size], self._received[size:]
             return data
@@ -156,11 +180,14 @@ class Sink(Pipe):
 
     def writable(self) -> bool:
         """Say that this end is written."""
+        if self.closed:
+            raise _closed()
         return True
 
     def write(self, data: Any, /) -> Any:
         """Write once, as ``write(2)`` does; None when a non-blocking pipe is full."""
-        self._checkClosed()
+        if self.closed:
+            raise _closed()
         copy = _bytes_of(data)
         if self._collected is not None:
             self._collected.append(copy)
@@ -184,6 +211,10 @@ class Sink(Pipe):
         """Close the real pipe, except while collecting."""
         if self._collected is None:
             super().close_real()
+
+
+def _closed() -> ValueError:
+    return ValueError("I/O operation on closed file")  # the words of `io.FileIO`
 
 
 def _bytes_of(data: Any) -> bytes:

@@ -17,15 +17,17 @@ children that talk with somebody else through a socket or terminal of the progra
 
 from __future__ import annotations
 
+import os
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from testbench.errors import UsageError
+from testbench.errors import UnsupportedError, UsageError
 from testbench.protocol import Call
 from testbench.recorders._process_beyond import install_beyond
 from testbench.recorders._process_children import Children
+from testbench.recorders._process_control import Control
 from testbench.recorders._process_descriptors import Descriptors
 from testbench.recorders._process_direct import Direct
 from testbench.recorders._process_makers import install_makers
@@ -69,6 +71,7 @@ class Process:
         """
         if self._installed:
             raise UsageError("this process recorder is installed already; make a new Process for each session.")
+        _check_system()
         children = Children(call, virtual_pids=self._virtual_pids)
         with ExitStack() as stack:
             stack.callback(children.hand_over)
@@ -81,6 +84,7 @@ class Process:
             descriptors = Descriptors(children)
             descriptors.install(stack)
             install_makers(children, descriptors, stack)
+            Control(children).install(stack)
             Readiness(children).install(stack)
             System(children, popen.world).install(stack)
             direct = Direct(children, self._env_names)
@@ -104,3 +108,14 @@ class Process:
                 "the process recorder is not installed, so it cannot run anything; use it inside a session."
             )
         return subprocess.run(*args, **options)
+
+
+_DESCRIPTORS = "/proc/self/fd"
+
+
+def _check_system() -> None:
+    if not os.path.exists(_DESCRIPTORS):
+        raise UnsupportedError(
+            "there is no /proc/self/fd, where the process recorder looks up what descriptors lead to; mount /proc, or "
+            'record without processes: recorders=("clock", "call").'
+        )
