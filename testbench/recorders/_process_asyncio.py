@@ -16,7 +16,9 @@ from testbench.inplace import Attribute, real
 from testbench.recorders._process_children import Children
 
 _MODULE = "asyncio.unix_events"
-_WATCHER = "ThreadedChildWatcher"
+_WATCHERS = ("ThreadedChildWatcher", "PidfdChildWatcher") if sys.version_info >= (3, 12) else ("ThreadedChildWatcher",)
+"""Its ways that need nothing but the loop that runs. The second, of 3.12, does what we do; but when the session is over
+it would ask for a child by a pid that was made up."""
 
 
 class Watchers:
@@ -29,30 +31,35 @@ class Watchers:
 
     def __init__(self, children: Children, stack: ExitStack) -> None:
         self._children, self._stack = children, stack
-        self._original: Callable[..., Any] | None = None
+        self._replaced = not hasattr(os, "pidfd_open")
         self._pidfds: dict[int, Any] = {}
 
     def look(self) -> None:
         """Be called when a child is about to start: asyncio may have been imported by now."""
-        if self._original is None:
-            watcher = getattr(sys.modules.get(_MODULE), _WATCHER, None)
-            if watcher is not None and hasattr(os, "pidfd_open") and watcher.add_child_handler.__module__ != __name__:
-                redirect = Attribute(watcher, "add_child_handler")
-                self._original = redirect.original
+        if not self._replaced and (module := sys.modules.get(_MODULE)) is not None:
+            watchers = [getattr(module, name) for name in _WATCHERS if hasattr(module, name)]
+            if all(watcher.add_child_handler.__module__ != __name__ for watcher in watchers):  # no other session's
+                self._replaced = True
                 self._stack.callback(self._let_go)
-                self._stack.callback(redirect.restore)
-                redirect.to(lambda *args: self._add_child_handler(*args))
+                for watcher in watchers:
+                    self._replace(Attribute(watcher, "add_child_handler"))
 
-    def _add_child_handler(self, watcher: Any, pid: int, callback: Callable[..., Any], *args: Any) -> None:
-        assert self._original is not None
-        loop = sys.modules[_MODULE].events.get_running_loop()
-        try:
-            pidfd = os.pidfd_open(pid)
-        except OSError:  # a kernel before Linux 5.3, or no descriptor is left
-            self._original(watcher, pid, callback, *args)
-        else:
-            self._pidfds[pidfd] = loop
-            loop._add_reader(pidfd, self._ended, loop, pidfd, pid, callback, args)
+    def _replace(self, redirect: Attribute) -> None:
+        original = redirect.original
+
+        def add_child_handler(watcher: Any, pid: int, callback: Callable[..., Any], *args: Any) -> None:
+            try:
+                pidfd = os.pidfd_open(pid)
+            except OSError:  # a kernel before Linux 5.3, or no descriptor is left
+                original(watcher, pid, callback, *args)
+            else:
+                loop = asyncio_events.get_running_loop()
+                self._pidfds[pidfd] = loop
+                loop._add_reader(pidfd, self._ended, loop, pidfd, pid, callback, args)
+
+        asyncio_events: Any = vars(sys.modules[_MODULE])["events"]
+        self._stack.callback(redirect.restore)
+        redirect.to(add_child_handler)
 
     def _ended(self, loop: Any, pidfd: int, pid: int, callback: Callable[..., Any], args: tuple[Any, ...]) -> None:
         loop._remove_reader(pidfd)
