@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from testbench.inplace import Redirect
 from testbench.protocol import Call, Plain
+from testbench.recorders._still import StillWaits
 from testbench.recorders._virtual import VirtualClock
 
 _Function = Callable[..., Any]
@@ -44,7 +45,7 @@ _MONOTONIC: Final = frozenset({time.CLOCK_MONOTONIC, time.CLOCK_MONOTONIC_RAW, 6
 """Linux clocks that only count up: 6 is MONOTONIC_COARSE, 7 BOOTTIME, 9 BOOTTIME_ALARM (``linux/time.h``)."""
 
 
-def install_moments(call: Call, stack: ExitStack, virtual: VirtualClock | None) -> _Function:
+def install_moments(call: Call, stack: ExitStack, virtual: VirtualClock | None, waits: StillWaits | None) -> _Function:
     """Send all of them through ``call`` until the stack unwinds; return the function that stands for ``time.sleep``."""
     local = _redirected(stack, "localtime", lambda original: _calendar(call, original, virtual))
     _redirected(stack, "gmtime", lambda original: _calendar(call, original, virtual))
@@ -54,7 +55,7 @@ def install_moments(call: Call, stack: ExitStack, virtual: VirtualClock | None) 
     _redirected(stack, "strftime", lambda original: _strftime(call, original, fields))
     _redirected(stack, "clock_gettime", lambda original: _gettime(call, original, virtual))
     _redirected(stack, "clock_gettime_ns", lambda original: _gettime(call, original, virtual))
-    return _redirected(stack, "sleep", lambda original: _sleep(call, original, virtual))
+    return _redirected(stack, "sleep", lambda original: _sleep(call, original, waits))
 
 
 def _redirected(stack: ExitStack, name: str, make: Callable[[_Function], _Function]) -> _Function:
@@ -142,8 +143,8 @@ def _still(original: _Function, virtual: VirtualClock) -> Callable[[int], Plain]
     return read
 
 
-def _sleep(call: Call, original: _Function, virtual: VirtualClock | None) -> _Function:
-    pause = original if virtual is None else _skip(original, virtual)
+def _sleep(call: Call, original: _Function, waits: StillWaits | None) -> _Function:
+    pause = original if waits is None else _skip(original, waits)
 
     def sleep(seconds: Any) -> None:
         asked = float.__pos__(seconds) if isinstance(seconds, float) else _index(seconds)
@@ -155,12 +156,12 @@ def _sleep(call: Call, original: _Function, virtual: VirtualClock | None) -> _Fu
     return sleep
 
 
-def _skip(original: _Function, virtual: VirtualClock) -> Callable[[float], None]:
+def _skip(original: _Function, waits: StillWaits) -> Callable[[float], None]:
     def skip(seconds: float) -> None:
         in_range = 0 <= seconds <= _LONGEST_NS  # false for NaN too
         ns = math.ceil(seconds * 1_000_000_000) if in_range else -1
         if 0 <= ns <= _LONGEST_NS:
-            virtual.advance(ns)
+            waits.sleep(ns)
         else:
             original(seconds)  # raises what CPython raises for it
 

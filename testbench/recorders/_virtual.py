@@ -1,4 +1,7 @@
-"""A clock that stands still: what the clock recorder reads instead of the world when time is pinned."""
+"""Clocks that the clock recorder reads instead of the world's while recording: one stands still, one ticks.
+
+Both can be moved by hand: `advance` and `travel_to`.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from testbench.errors import UsageError
-from testbench.inplace.real import allocate_lock
+from testbench.inplace import real
 
 START_NS: Final = 1_767_225_600_000_000_000
 """2026-01-01T00:00:00Z in nanoseconds since 1970-01-01T00:00:00Z."""
@@ -21,7 +24,7 @@ _SECOND_NS: Final = 1_000_000_000
 
 
 class VirtualClock:
-    """One clock behind every face: only sleeping, and whoever calls `advance`, makes it move.
+    """One clock behind every face: only sleeping, and whoever calls `advance` or `travel_to`, makes it move.
 
     Wall time is the start plus what has elapsed. Monotonic time and the performance counter begin at one day and elapse
     likewise. The processor times of the process and its threads are always 0. The local time zone is the machine's own;
@@ -29,20 +32,31 @@ class VirtualClock:
 
     Args:
         start_ns: wall time at the start, in nanoseconds since 1970-01-01T00:00:00Z.
+
+    Attributes:
+        still: whether it moves only when it is moved; sleeping and waiting then take no time.
     """
+
+    still = True
 
     def __init__(self, start_ns: int = START_NS) -> None:
         self.start_ns = start_ns
-        self._elapsed_ns = 0
-        self._lock = allocate_lock()
+        self._moved_ns = 0
+        self._set_back_ns = 0
+        self._lock = real.allocate_lock()
+
+    @property
+    def elapsed_ns(self) -> int:
+        """How long it has been running."""
+        return self._moved_ns
 
     def now_ns(self) -> int:
         """Return the wall time, in nanoseconds since 1970-01-01T00:00:00Z."""
-        return self.start_ns + self._elapsed_ns
+        return self.start_ns + self.elapsed_ns - self._set_back_ns
 
     def monotonic_ns(self) -> int:
         """Return the monotonic time in nanoseconds."""
-        return UP_NS + self._elapsed_ns
+        return UP_NS + self.elapsed_ns
 
     def advance(self, ns: int) -> None:
         """Let ``ns`` nanoseconds elapse.
@@ -51,19 +65,57 @@ class VirtualClock:
             UsageError: ``ns`` is negative.
         """
         if ns < 0:
-            raise UsageError(f"a clock cannot be advanced by {ns} ns; time elapses forwards only.")
+            raise UsageError(
+                f"a clock cannot be advanced by {ns} ns; time elapses forwards only. Use travel_to to set it back."
+            )
         with self._lock:
-            self._elapsed_ns += ns
+            self._moved_ns += ns
 
-    def face(self, name: str) -> Callable[[], int | float]:
-        """Return the function that stands for ``time.<name>``, such as ``monotonic`` or ``time_ns``.
+    def reach(self, elapsed_ns: int) -> None:
+        """Let time elapse until it has been running for so long; nothing happens if it has already."""
+        with self._lock:
+            self._moved_ns += max(0, elapsed_ns - self.elapsed_ns)
+
+    def travel_to(self, wall_ns: int) -> None:
+        """Go to a wall time: forwards time elapses until then; backwards, the wall clock alone is set back."""
+        with self._lock:
+            ahead_ns = wall_ns - self.now_ns()
+            if ahead_ns >= 0:
+                self._moved_ns += ahead_ns
+            else:
+                self._set_back_ns -= ahead_ns
+
+    def face(self, name: str) -> Callable[[], int | float] | None:
+        """Return the function that stands for ``time.<name>``, such as ``monotonic`` or ``time_ns``; None for the real.
 
         Seconds are computed as CPython does (``Python/pytime.c``): the nanoseconds as a double, divided once.
         """
         read_ns = self._read_ns(name.removesuffix("_ns"))
-        return read_ns if name.endswith("_ns") else lambda: read_ns() / _SECOND_NS
+        if read_ns is None or name.endswith("_ns"):
+            return read_ns
+        return lambda: read_ns() / _SECOND_NS
 
-    def _read_ns(self, name: str) -> Callable[[], int]:
+    def _read_ns(self, name: str) -> Callable[[], int] | None:
         if name == "time":
             return self.now_ns
-        return self.monotonic_ns if name in ("monotonic", "perf_counter") else lambda: 0
+        if name in ("monotonic", "perf_counter"):
+            return self.monotonic_ns
+        return (lambda: 0) if self.still else None
+
+
+class TickingClock(VirtualClock):
+    """A clock that begins where it is told to, and goes on at the pace of the real one.
+
+    Sleeping and waiting take their time, and so do processors.
+    """
+
+    still = False
+
+    def __init__(self, start_ns: int = START_NS) -> None:
+        super().__init__(start_ns)
+        self._begun_ns = real.monotonic_ns()
+
+    @property
+    def elapsed_ns(self) -> int:
+        """How long it has been running."""
+        return real.monotonic_ns() - self._begun_ns + self._moved_ns

@@ -1,105 +1,123 @@
-"""Waiting with a timeout on a still clock: the wait is real, and when it runs out the clock has moved by its length.
+"""Waiting with a timeout on a still clock: who waits for a lock, a queue, a thread or descriptors sees the clock move.
 
 Without this, ``queue.get(timeout=1)`` or an event loop with a timer would wait, look at a clock that stands still, and
 wait again for ever. A wait that ends early, because what it waited for came, does not move the clock: how early is what
-differs from run to run.
+differs from run to run. How time moves is told in `testbench.recorders._still`.
 
-Covered are the waits that all others of the standard library are made of: locks (``Condition``, ``Event``, ``Queue``,
-``Future``, ``Timer``), ``SimpleQueue``, joining a thread, ``select`` and ``epoll`` (asyncio). Not covered are the
-timeouts of sockets and ``select.poll`` objects, and a loop that only looks at the clock until it is late.
+``select`` and ``epoll`` take no time either where nothing outside of the process can make a descriptor ready: none is
+watched, or only that by which asyncio wakes itself. Else they wait really, and the clock moves when the time has run
+out. Not covered are the timeouts of sockets and ``select.poll`` objects.
 """
 
 from __future__ import annotations
 
-import _queue
-import _thread
 import math
 import select
+import sys
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Any, Final
-
-import attrs
+from typing import Any
 
 from testbench.inplace import Redirect, TypeSlot
+from testbench.recorders._still import StillWaits
+from testbench.recorders._timed import TIMED, Timed
 from testbench.recorders._virtual import VirtualClock
 
 
-@attrs.frozen
-class _Wait:
-    """One way to wait.
-
-    Attributes:
-        owner, name: the type and its method.
-        place: where the timeout stands among the arguments, self included; its keyword is ``timeout``.
-        expired: tells from (self, answer) whether it ran out.
-    """
-
-    owner: type
-    name: str
-    place: int
-    expired: Callable[[Any, Any], bool]
-
-
-_WAITS: Final = [
-    _Wait(type(_thread.allocate_lock()), "acquire", 2, lambda lock, got: not got),
-    _Wait(type(_thread.RLock()), "acquire", 2, lambda lock, got: not got),
-    _Wait(select.epoll, "poll", 1, lambda epoll, ready: not ready),
-]
-if hasattr(_thread, "_ThreadHandle"):  # CPython 3.13; before, a thread is joined by a lock
-    _WAITS.append(_Wait(_thread._ThreadHandle, "join", 1, lambda handle, _: not handle.is_done()))
-
-
-def install_waits(stack: ExitStack, virtual: VirtualClock) -> None:
+def install_waits(stack: ExitStack, virtual: VirtualClock, waits: StillWaits) -> None:
     """Let waits move the still clock until the stack unwinds."""
-    for wait in _WAITS:
-        slot = TypeSlot(wait.owner, wait.name)
+    for timed in TIMED:
+        slot = TypeSlot(timed.owner, timed.name)
         stack.callback(slot.restore)
-        slot.to(_moving(wait, slot.original, virtual))
-    get = TypeSlot(_queue.SimpleQueue, "get")
-    stack.callback(get.restore)
-    get.to(_getting(get.original, virtual))
+        slot.to(_moving(timed, slot.original, waits))
+    polling = TypeSlot(select.epoll, "poll")
+    stack.callback(polling.restore)
+    polling.to(_polling(polling.original, virtual, waits))
     selecting = Redirect(select.select)
     stack.callback(selecting.restore)
-    selecting.to(_selecting(selecting.original, virtual))
+    selecting.to(_selecting(selecting.original, virtual, waits))
 
 
-def _moving(wait: _Wait, original: Callable[..., Any], virtual: VirtualClock) -> Callable[..., Any]:
-    place, expired = wait.place, wait.expired
+def _moving(timed: Timed, original: Callable[..., Any], waits: StillWaits) -> Callable[..., Any]:
+    place = timed.place
 
     def waiting(*args: Any, **options: Any) -> Any:
-        answer = original(*args, **options)
-        if (len(args) > place or options) and expired(args[0], answer):
-            _move(virtual, args[place] if len(args) > place else options.get("timeout"))
-        return answer
+        if len(args) <= place and not options:
+            return original(*args)
+        seconds = timed.seconds(args, options)
+        if seconds is None or waits.is_foreign():
+            return original(*args, **options)
+        answer: Any = None
 
-    waiting.__name__ = wait.name
+        def attempt(slice_s: float) -> bool:
+            nonlocal answer
+            came, answer = timed.perform(original, args[0], slice_s)
+            return came
+
+        return answer if waits.wait(_ns(seconds), attempt) else timed.expired()
+
+    waiting.__name__ = timed.name
     return waiting
 
 
-def _getting(original: Callable[..., Any], virtual: VirtualClock) -> Callable[..., Any]:
-    def get(*args: Any, **options: Any) -> Any:
-        try:
-            return original(*args, **options)
-        except _queue.Empty:
-            block = args[1] if len(args) > 1 else options.get("block", True)
-            _move(virtual, (args[2] if len(args) > 2 else options.get("timeout")) if block else None)
-            raise
+def _polling(original: Callable[..., Any], virtual: VirtualClock, waits: StillWaits) -> Callable[..., Any]:
+    def poll(epoll: Any, *args: Any, **options: Any) -> Any:
+        asked = args[0] if args else options.get("timeout")
+        if asked is None or not _is_positive(asked) or waits.is_foreign():
+            return original(epoll, *args, **options)
+        more = args[1:] if args else tuple(value for name, value in options.items() if name != "timeout")
+        return _ready(lambda seconds: original(epoll, seconds, *more), asked, _wakes_itself(epoll), virtual, waits)
 
-    return get
+    return poll
 
 
-def _selecting(original: Callable[..., Any], virtual: VirtualClock) -> Callable[..., Any]:
+def _selecting(original: Callable[..., Any], virtual: VirtualClock, waits: StillWaits) -> Callable[..., Any]:
     def selecting(*args: Any) -> Any:
-        ready = original(*args)
-        if len(args) == 4 and ready == ([], [], []):
-            _move(virtual, args[3])
-        return ready
+        if len(args) != 4 or not _is_positive(args[3]) or waits.is_foreign():
+            return original(*args)
+        nothing = not any(isinstance(watched, list | tuple) and watched for watched in args[:3])
+        return _ready(lambda seconds: original(*args[:3], seconds), args[3], nothing, virtual, waits)
 
     return selecting
 
 
-def _move(virtual: VirtualClock, seconds: float | None) -> None:
-    """Move the clock by a timeout; None and negative ones mean that there was none."""
-    if seconds is not None and seconds > 0:
-        virtual.advance(math.ceil(seconds * 1_000_000_000))
+def _ready(
+    look: Callable[[float], Any], seconds: float, is_ours: bool, virtual: VirtualClock, waits: StillWaits
+) -> Any:
+    """Wait for descriptors, for no time where all that can happen happens in this process."""
+    answer = look(0 if is_ours else seconds)
+
+    def attempt(slice_s: float) -> bool:
+        nonlocal answer
+        answer = look(slice_s)
+        return _any_of(answer)
+
+    # An event loop takes a timer for due only after its time, which a double of a late hour cannot tell from it.
+    ns = _ns(seconds + math.ulp(virtual.monotonic_ns() / 1_000_000_000 + seconds))
+    if is_ours and not _any_of(answer):
+        waits.wait(ns, attempt)
+    elif not _any_of(answer):
+        virtual.advance(ns)
+    return answer
+
+
+def _any_of(answer: Any) -> bool:
+    return any(answer) if isinstance(answer, tuple) else bool(answer)
+
+
+def _wakes_itself(epoll: Any) -> bool:
+    """Tell whether an epoll is that of the running event loop, and watches only what the loop wakes itself by."""
+    events = sys.modules.get("asyncio.events")
+    loop = None if events is None else events._get_running_loop()
+    selector = getattr(loop, "_selector", None)
+    if getattr(selector, "_selector", None) is not epoll:
+        return False
+    return {*selector.get_map()} <= {loop._ssock.fileno()}  # type: ignore[union-attr]  # asyncio's own, since 3.4
+
+
+def _is_positive(seconds: Any) -> bool:
+    return isinstance(seconds, int | float) and seconds > 0
+
+
+def _ns(seconds: float) -> int:
+    return math.ceil(seconds * 1_000_000_000)

@@ -22,6 +22,7 @@ from testbench.inplace import Redirect
 from testbench.protocol import Call, Matcher, Plain
 from testbench.recorders._dates import install_dates
 from testbench.recorders._moments import install_moments
+from testbench.recorders._still import StillWaits
 from testbench.recorders._uuids import install_uuids
 from testbench.recorders._virtual import VirtualClock
 
@@ -71,11 +72,12 @@ class Clock:
                 self._install_face(call, stack, function)
             install_dates(call, stack, self._virtual)
             install_uuids(call, stack, self._virtual)
-            self._doors["sleep"] = install_moments(call, stack, self._virtual)
-            if self._virtual is not None:
+            waits = StillWaits(self._virtual) if self._virtual is not None and self._virtual.still else None
+            self._doors["sleep"] = install_moments(call, stack, self._virtual, waits)
+            if self._virtual is not None and waits is not None:
                 from testbench.recorders._waits import install_waits  # it needs modules that only CPython has
 
-                install_waits(stack, self._virtual)
+                install_waits(stack, self._virtual, waits)
             yield
 
     def now_ns(self) -> int:
@@ -123,4 +125,5 @@ class Clock:
             self._doors[name] = reader
             redirect.to(reader)
 
-        call.source(name, redirect.original if self._virtual is None else self._virtual.face(name), bind)
+        face = None if self._virtual is None else self._virtual.face(name)
+        call.source(name, face or redirect.original, bind)

@@ -1,0 +1,117 @@
+"""Waiting on a clock that stands still: it takes no time, and whoever has the earliest deadline is first.
+
+Time jumps to the earliest deadline as soon as nothing else can happen before it: each other thread of the program waits
+as well. One that computes, or does real work (a child, a socket), is waited for, because it may be what ends a wait. A
+sleep ends by itself: for a sleep it is enough that the others are not running.
+"""
+
+from __future__ import annotations
+
+import _thread
+import platform
+from collections.abc import Callable
+from typing import Final
+
+import attrs
+
+from testbench.inplace import real, threads
+from testbench.recorders._virtual import VirtualClock
+
+_FUTEX: Final = {"x86_64": b"202 ", "aarch64": b"98 "}.get(platform.machine(), b"?")
+"""How ``/proc/self/task/*/syscall`` begins for a thread that waits for a lock (futex(2))."""
+
+
+@attrs.define(eq=False)
+class _Waiter:
+    """One wait that is under way: when it ends at the latest, and how often it has looked since it began."""
+
+    due_ns: int
+    looks: int = 0
+
+
+@attrs.frozen
+class _Around:
+    """What the other threads of the program do: where those are that do not wait here, and how often others looked."""
+
+    places: dict[str, bytes]
+    looks: dict[_Waiter, int]
+
+
+class StillWaits:
+    """All waits of the threads of a program on one still clock.
+
+    Threads that were there before, except the one that makes this, are not the program's: they wait really.
+
+    Args:
+        virtual: the clock.
+    """
+
+    def __init__(self, virtual: VirtualClock) -> None:
+        self._virtual = virtual
+        self._waiters: dict[str, _Waiter] = {}
+        self._foreign = threads.places().keys()
+
+    def is_foreign(self) -> bool:
+        """Tell whether the running thread is none of the program's."""
+        return bool(self._foreign) and str(_thread.get_native_id()) in self._foreign
+
+    def sleep(self, ns: int) -> None:
+        """Let time elapse; other threads may wake up earlier."""
+        self._wait(ns, lambda seconds: bool(real.sleep(seconds)), ends_by_itself=True)
+
+    def wait(self, ns: int, attempt: Callable[[float], bool]) -> bool:
+        """Wait for something, and tell whether it came before so much time has elapsed.
+
+        Args:
+            ns: how long at most.
+            attempt: waits for it really, for so many seconds, and tells whether it came.
+        """
+        return attempt(0) or self._wait(ns, attempt, ends_by_itself=False)
+
+    def _wait(self, ns: int, attempt: Callable[[float], bool], *, ends_by_itself: bool) -> bool:
+        own, waiter = str(_thread.get_native_id()), _Waiter(self._virtual.elapsed_ns + ns)
+        until_ns = real.monotonic_ns() + ns
+        seen = None
+        self._waiters[own] = waiter
+        try:
+            while self._virtual.elapsed_ns < waiter.due_ns:
+                now = self._around(own)
+                if self._is_next(waiter, now, seen, ends_by_itself) or real.monotonic_ns() >= until_ns:
+                    self._virtual.reach(waiter.due_ns)
+                    break
+                if seen is None or now.places != seen.places:
+                    seen = now
+                if attempt(threads.SLICE_S) and not ends_by_itself:
+                    return True
+                waiter.looks += 1
+            return False
+        finally:
+            del self._waiters[own]
+
+    def _around(self, own: str) -> _Around:
+        waiters = dict(self._waiters)
+        del waiters[own]
+        places = {task: place for task, place in threads.places().items() if task not in self._foreign}
+        others = {task: place for task, place in places.items() if task not in waiters}
+        return _Around(others, {other: other.looks for other in waiters.values()})
+
+    def _is_next(self, waiter: _Waiter, now: _Around, before: _Around | None, ends_by_itself: bool) -> bool:
+        """Tell whether nothing can happen before this one's deadline."""
+        if any(other.due_ns < waiter.due_ns for other in now.looks):
+            return False
+        if not now.places and not now.looks:
+            return True
+        if before is None or now.places != before.places:
+            return False
+        # Another waiter may have got what it waits for and not know yet: it must have looked since.
+        if any(looks < before.looks.get(other, looks) + 2 for other, looks in now.looks.items()):
+            return False
+        return all(_rests(task, ends_by_itself) for task in now.places)
+
+
+def _rests(task: str, in_any_way: bool) -> bool:
+    """Tell whether a thread waits: for a lock, or for anything at all."""
+    state = (threads.read(task, "stat") or b"").rpartition(b") ")[2][:1]
+    if state not in (b"S", b"D", b""):
+        return False
+    return in_any_way or not state or (threads.read(task, "syscall") or b"").startswith(_FUTEX)
