@@ -17,7 +17,7 @@ from testbench.errors import TapeIncompleteError, TapeVersionError, UsageError
 from testbench.inplace import check_supported
 from testbench.inplace.real import monotonic_ns
 from testbench.protocol import Matcher, Plain, Recorder
-from testbench.recorders import BUILTIN, Settings, VirtualClock
+from testbench.recorders import BUILTIN, Settings, TickingClock, VirtualClock, instant_ns
 from testbench.sessions import Recording, Replaying, Run, Session
 from testbench.tape import Reader, TapeFile, Writer
 
@@ -30,20 +30,7 @@ StrPath = str | os.PathLike[str]
 
 
 def _start_ns(start: int | datetime.datetime | str | None) -> int | None:
-    """Return nanoseconds since the epoch of what the user gave as ``start``."""
-    if isinstance(start, str):
-        try:
-            start = datetime.datetime.fromisoformat(start)
-        except ValueError as error:
-            raise UsageError(f"start={start!r} is no ISO 8601 date and time; write 2026-01-01T00:00:00Z") from error
-    if isinstance(start, datetime.datetime):
-        if start.tzinfo is None:
-            raise UsageError(
-                f"start={start} has no time zone; add one (Z for UTC), so that it means the same everywhere"
-            )
-        past = start - datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
-        return ((past.days * 86_400 + past.seconds) * 1_000_000 + past.microseconds) * 1000
-    return start
+    return None if start is None else instant_ns(start, "start")
 
 
 def _optional_tuple(given: Iterable[str | Recorder] | None) -> tuple[str | Recorder, ...] | None:
@@ -57,10 +44,12 @@ class Testbench:
     Attributes:
         recorders: kinds by name, or recorder objects of your own; None means all built-in kinds (on replay: those that
             recorded the tape).
-        clock: ``"real"``, or ``"paused"``: while recording, time stands still except for sleeps, and starts at
-            ``start``, so that two recordings of a deterministic program are byte-identical.
-        start: with ``clock="paused"``: nanoseconds since the epoch, a datetime with a zone, or ISO 8601 text. Default
-            2026-01-01T00:00:00Z.
+        clock: ``"real"``; or ``"paused"``: while recording, time stands still except for sleeps, and starts at
+            ``start``, so that two recordings of a deterministic program are byte-identical; or ``"ticking"``: it starts
+            at ``start`` and goes on at its usual pace. Where it is not real, ``session.clock.advance`` and
+            ``session.clock.travel_to`` move it.
+        start: with ``clock="paused"`` or ``"ticking"``: nanoseconds since the epoch, a datetime with a zone, or ISO
+            8601 text. Default 2026-01-01T00:00:00Z.
         interception: ``"in-place"``: the function objects themselves are redirected, so that everybody who holds one
             follows; or ``"name"``, the weaker way, for interpreters where that cannot be: names in modules are
             replaced, so that an earlier ``from time import time`` is not followed, nor are methods of types written in
@@ -74,7 +63,7 @@ class Testbench:
     __test__ = False
 
     recorders: tuple[str | Recorder, ...] | None = attrs.field(default=None, converter=_optional_tuple)
-    clock: Literal["real", "paused"] = attrs.field(default="real")
+    clock: Literal["real", "paused", "ticking"] = attrs.field(default="real")
     start: int | None = attrs.field(default=None, converter=_start_ns)
     interception: Literal["in-place", "name"] = attrs.field(default="in-place")
     env: tuple[str, ...] = attrs.field(default=(), converter=tuple)
@@ -83,7 +72,7 @@ class Testbench:
     meta: Mapping[str, Plain] = attrs.field(factory=dict)
 
     def __attrs_post_init__(self) -> None:
-        _one_of("clock", self.clock, ("real", "paused"))
+        _one_of("clock", self.clock, ("real", "paused", "ticking"))
         _one_of("interception", self.interception, ("in-place", "name"))
         _one_of("leaks", self.leaks, ("ignore", "warn", "fail"))
         if self.clock == "paused" and self.interception == "name":
@@ -91,8 +80,8 @@ class Testbench:
                 'clock="paused" needs interception="in-place": locks, queues and datetime.now have no name to replace, '
                 "so that a wait with a timeout would look at a clock that stands still, for ever"
             )
-        if self.start is not None and self.clock != "paused":
-            raise UsageError('start= has a meaning only with clock="paused"; give both or neither')
+        if self.start is not None and self.clock == "real":
+            raise UsageError('start= has a meaning only with clock="paused" or "ticking"; give both or neither')
         if not isinstance(self.stall_s, int | float) or not self.stall_s > 0:
             raise UsageError(f"stall_s={self.stall_s!r} is no time to wait; expected a number of seconds above 0")
         for given in self.recorders or ():
@@ -126,13 +115,19 @@ class Testbench:
 
     def _begin_record(self, path: StrPath) -> Run:
         self._check_interception()
-        virtual = None if self.clock == "real" else VirtualClock() if self.start is None else VirtualClock(self.start)
+        virtual = self._virtual()
         recorders = self._make(Settings(virtual=virtual, env=self.env), tuple(BUILTIN))
         file = TapeFile.create(path)
         writer = Writer(file.fd, self._header(recorders, virtual))
-        mode = Recording(writer, monotonic_ns if virtual is None else virtual.now_ns)
+        mode = Recording(writer, virtual.monotonic_ns if virtual is not None and virtual.still else monotonic_ns)
         way = self.interception
         return Run(mode=mode, recorders=recorders, interception=way, keep=file.commit, set_aside=file.set_aside)
+
+    def _virtual(self) -> VirtualClock | None:
+        if self.clock == "real":
+            return None
+        made = VirtualClock if self.clock == "paused" else TickingClock
+        return made() if self.start is None else made(self.start)
 
     def _begin_replay(self, path: StrPath, rerecord: StrPath | None) -> Run:
         self._check_interception()
@@ -199,7 +194,7 @@ class Testbench:
         }
         if virtual is not None:
             meta["start_ns"] = virtual.start_ns
-        else:
+        if self.clock != "paused":
             meta["host"] = {
                 "python": platform.python_version(),
                 "implementation": sys.implementation.name,

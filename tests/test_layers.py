@@ -19,6 +19,7 @@ BELOW = {
     "protocol": set(),
     "depth": set(),
     "inplace": {"errors"},
+    "real_clock": {"inplace"},
     "values": {"errors", "protocol"},
     "tape": {"errors", "protocol", "inplace"},
     "processes": {"errors", "protocol", "tape"},

@@ -25,7 +25,9 @@ def run(options: argparse.Namespace) -> int:
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", metavar="TAPE", required=True, help="the tape to write")
     parser.add_argument(
-        "--clock", choices=("real", "paused"), help="paused: time moves only by sleeping (default: real)"
+        "--clock",
+        choices=("real", "paused", "ticking"),
+        help="paused: time moves only by sleeping; ticking: it goes on from --start (default: real)",
     )
     parser.add_argument("--start", metavar="TIME", help="where a paused clock begins (default: 2026-01-01T00:00:00Z)")
     add_session_arguments(parser)

@@ -26,8 +26,11 @@ def _real(function: AnyFunction) -> AnyFunction:
         return function
 
 
+time: Final = _real(_time.time)
 time_ns: Final = _real(_time.time_ns)
+monotonic: Final = _real(_time.monotonic)
 monotonic_ns: Final = _real(_time.monotonic_ns)
+perf_counter: Final = _real(_time.perf_counter)
 perf_counter_ns: Final = _real(_time.perf_counter_ns)
 sleep: Final = _real(_time.sleep)
 

@@ -8,13 +8,25 @@ from typing import Final
 import attrs
 
 from testbench.protocol import Recorder
-from testbench.recorders._virtual import VirtualClock
+from testbench.recorders._instants import instant_ns
+from testbench.recorders._virtual import TickingClock, VirtualClock
 from testbench.recorders.boundary import Boundary, boundary
 from testbench.recorders.clock import Clock
 from testbench.recorders.process import Process
 from testbench.recorders.wait import Wait
 
-__all__ = ["BUILTIN", "Boundary", "Clock", "Process", "Settings", "VirtualClock", "Wait", "boundary"]
+__all__ = [
+    "BUILTIN",
+    "Boundary",
+    "Clock",
+    "Process",
+    "Settings",
+    "TickingClock",
+    "VirtualClock",
+    "Wait",
+    "boundary",
+    "instant_ns",
+]
 
 
 @attrs.frozen(kw_only=True)
@@ -32,7 +44,9 @@ class Settings:
 
 BUILTIN: Final[dict[str, Callable[[Settings], Recorder]]] = {
     "clock": lambda settings: Clock(settings.virtual),
-    "process": lambda settings: Process(env=settings.env, virtual_pids=settings.virtual is not None),
+    "process": lambda settings: Process(
+        env=settings.env, virtual_pids=settings.virtual is not None and settings.virtual.still
+    ),
     "call": lambda settings: Boundary(),
     "wait": lambda settings: Wait(),
 }

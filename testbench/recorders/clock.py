@@ -12,16 +12,20 @@ the operating system itself, and a bound method made before the session (``now =
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
+from datetime import datetime, timedelta
 from typing import Any, Final, cast
 
 from testbench.errors import UsageError
 from testbench.inplace import Redirect
 from testbench.protocol import Call, Matcher, Plain
 from testbench.recorders._dates import install_dates
+from testbench.recorders._instants import instant_ns, span_ns
 from testbench.recorders._moments import install_moments
+from testbench.recorders._spinning import Spinning
 from testbench.recorders._still import StillWaits
 from testbench.recorders._uuids import install_uuids
 from testbench.recorders._virtual import VirtualClock
@@ -68,16 +72,18 @@ class Clock:
             raise UsageError("this clock recorder is installed already; make a new Clock for each session.")
         with ExitStack() as stack:
             stack.callback(self._doors.clear)
+            virtual = self._virtual
+            waits, spinning = (StillWaits(virtual), Spinning(virtual)) if virtual and virtual.still else (None, None)
             for function in FACES:
-                self._install_face(call, stack, function)
-            install_dates(call, stack, self._virtual)
-            install_uuids(call, stack, self._virtual)
-            waits = StillWaits(self._virtual) if self._virtual is not None and self._virtual.still else None
-            self._doors["sleep"] = install_moments(call, stack, self._virtual, waits)
-            if self._virtual is not None and waits is not None:
+                self._install_face(call, stack, function, spinning)
+            install_dates(call, stack, virtual)
+            install_uuids(call, stack, virtual)
+            self._install_hands(call)
+            self._doors["sleep"] = install_moments(call, stack, virtual, waits)
+            if virtual is not None and waits is not None:
                 from testbench.recorders._waits import install_waits  # it needs modules that only CPython has
 
-                install_waits(stack, self._virtual, waits)
+                install_waits(stack, virtual, waits)
             yield
 
     def now_ns(self) -> int:
@@ -108,6 +114,40 @@ class Clock:
         """
         self._door("sleep")(seconds)
 
+    def advance(self, span: float | timedelta) -> None:
+        """Let time elapse at once, on a clock that is not the world's: as if all had slept.
+
+        While recording it is an event, and on replay the next event must be the same; what the clock reads afterwards
+        is on the tape.
+
+        Args:
+            span: seconds or a timedelta, not negative.
+
+        Raises:
+            UsageError: the recorder is not installed, ``span`` is no such span, or the clock is the real one; the last
+                breaks the recording.
+            DivergenceError: on replay, the tape holds something else here.
+        """
+        self._door("advance")(span_ns(span, "span"))
+
+    def travel_to(self, moment: datetime | str | int) -> None:
+        """Go to another wall time at once, on a clock that is not the world's.
+
+        Forwards, all time elapses until then, as by `advance`. Backwards, the wall clock alone is set back: monotonic
+        clocks never go back. Events and errors are as for `advance`.
+
+        Args:
+            moment: a datetime with a zone, ISO 8601 text with one, or nanoseconds since the epoch.
+        """
+        self._door("travel_to")(instant_ns(moment, "moment"))
+
+    def _install_hands(self, call: Call) -> None:
+        """Make ready what moves the clock by hand; each way is a crossing of its own name, with nanoseconds."""
+        virtual = self._virtual
+        for op in ("advance", "travel_to"):
+            move = _refuse(op) if virtual is None else getattr(virtual, op)
+            self._doors[op] = functools.partial(_cross, call, op, move)
+
     def _door(self, name: str) -> Callable[..., Any]:
         try:
             return self._doors[name]
@@ -116,7 +156,9 @@ class Clock:
                 f"the clock recorder is not installed, so it cannot answer {name}; use it inside a session."
             ) from None
 
-    def _install_face(self, call: Call, stack: ExitStack, function: Callable[[], float]) -> None:
+    def _install_face(
+        self, call: Call, stack: ExitStack, function: Callable[[], float], spinning: Spinning | None
+    ) -> None:
         name = function.__name__
         redirect = Redirect(function)
         stack.callback(redirect.restore)
@@ -126,4 +168,21 @@ class Clock:
             redirect.to(reader)
 
         face = None if self._virtual is None else self._virtual.face(name)
+        if face is not None and spinning is not None:
+            face = spinning.watch(face)
         call.source(name, face or redirect.original, bind)
+
+
+def _cross(call: Call, op: str, move: Callable[[int], None], ns: int) -> None:
+    request: Plain = {"ns": ns}
+    call(op, request, lambda: move(ns))
+
+
+def _refuse(op: str) -> Callable[[int], None]:
+    def refuse(ns: int) -> None:
+        raise UsageError(
+            f'{op} cannot move the real clock. Record with clock="ticking" or clock="paused", and start= for a '
+            "beginning; a replay then moves along."
+        )
+
+    return refuse
