@@ -39,6 +39,32 @@ start_new_thread: Final = _real(_thread.start_new_thread)
 allocate_lock: Final = _real(_thread.allocate_lock)
 acquire: Final = _thread.LockType.acquire
 """``acquire(lock, True, seconds)``: the method itself, which redirecting it in its type does not reach."""
+release: Final = _thread.LockType.release
+locked: Final = _thread.LockType.locked
+
+
+class Mutex(_thread.RLock):  # type: ignore[misc]  # final in the stubs only
+    """A lock of our own; its methods are those that stood in the type when this was loaded."""
+
+    __slots__ = ()
+    acquire = _thread.RLock.acquire
+    release = _thread.RLock.release
+    __enter__ = _thread.RLock.__enter__
+    __exit__ = _thread.RLock.__exit__
+
+
+def closed_gate() -> _thread.LockType:
+    """Return a lock that is held, so that whoever acquires it waits until it is opened."""
+    gate = allocate_lock()
+    acquire(gate)
+    return gate
+
+
+def open_gate(gate: _thread.LockType) -> None:
+    """Let whoever waits at a gate go on; it may be open already."""
+    if locked(gate):
+        release(gate)
+
 
 close: Final = _real(_os.close)
 dup: Final = _real(_os.dup)

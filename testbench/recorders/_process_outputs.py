@@ -83,7 +83,7 @@ class Outputs:
     def __init__(self, shared: list[Shared], *, merged: bool = False, unseen: tuple[str, ...] = ()) -> None:
         self._shared = shared
         self._merged = merged
-        self._lock = real.allocate_lock()  # of several threads that wait, one may have let go already
+        self._lock = real.Mutex()  # of several threads that wait, one may have let go already
         self._closed = False
         self.unseen = unseen
 

@@ -53,8 +53,8 @@ class Pump:
         self._target = real.apart(target)
         self._kept: Spool | None = Spool()
         self._pending: list[bytes] = []
-        self._reading = real.allocate_lock()
-        self._writing = real.allocate_lock()
+        self._reading = real.Mutex()
+        self._writing = real.Mutex()
         self._open = True
         self._closed = False
         self._owner = real.getpid()
@@ -96,7 +96,7 @@ class Pump:
 
     def leave(self) -> None:
         """Leave what still comes to a process of its own, because this one ends: the child must not notice."""
-        if self._owner != real.getpid() or not real.acquire(self._writing, True, _PATIENCE_S):
+        if self._owner != real.getpid() or not self._writing.acquire(True, _PATIENCE_S):
             return  # forked, or nobody reads what comes
         try:
             with self._reading:

@@ -43,7 +43,7 @@ class VirtualClock:
         self.start_ns = start_ns
         self._moved_ns = 0
         self._set_back_ns = 0
-        self._lock = real.allocate_lock()
+        self._lock = real.Mutex()
 
     @property
     def elapsed_ns(self) -> int:

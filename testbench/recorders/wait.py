@@ -15,7 +15,6 @@ from contextlib import ExitStack, contextmanager
 from typing import Any, Final
 
 from testbench.inplace import TypeSlot
-from testbench.inplace.threads import let_others_rest
 from testbench.protocol import Call, Matcher, Plain
 from testbench.recorders._timed import TIMED, Performed, Timed
 
@@ -74,6 +73,4 @@ def _cross(call: Call, timed: Timed, original: Callable[..., Any], subject: Any,
                 "wait end must be in the session too, or its doing a crossing (mark it with @testbench.boundary)"
             )
             call.leak("timed", request, lambda: None, instead=instead)
-    if not performed:
-        let_others_rest()  # it took its time when it was recorded, and who ran meanwhile must have run now
     return performed[0][1] if came else timed.expired()

@@ -8,7 +8,7 @@ from typing import Any, Final
 import attrs
 
 from testbench.errors import UsageError
-from testbench.inplace.real import allocate_lock
+from testbench.inplace.real import Mutex
 from testbench.protocol import Plain
 from testbench.sessions._moments import AFTER, BETWEEN, HANDLED
 from testbench.sessions._readers import Gathering
@@ -49,7 +49,7 @@ class Appender:
     """
 
     def __init__(self, writer: Writer, now_ns: Callable[[], int]) -> None:
-        self.lock = allocate_lock()
+        self.lock = Mutex()
         self.open: OpenRun | None = None
         self._writer = writer
         self._now_ns = now_ns

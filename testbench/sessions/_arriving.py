@@ -7,10 +7,10 @@ from typing import NoReturn
 
 from testbench.errors import TestbenchError, UsageError
 from testbench.protocol import Plain
-from testbench.sessions._cursor import STRANGER, Cursor, RawEvent
+from testbench.sessions._baton import Baton
+from testbench.sessions._cursor import Cursor, RawEvent
 from testbench.sessions._lanes import Lane
 from testbench.sessions._reporting import Reporter
-from testbench.sessions._turns import Turns
 
 
 class OverError(Exception):
@@ -22,16 +22,16 @@ class Arrivals:
 
     Args:
         stuck: called once, when the replay has failed.
-        turns: says when a lane may go on whose turn it is.
+        baton: who runs the program.
 
     Attributes:
         failure: what went wrong first; raised again at every later crossing and at the end.
     """
 
-    def __init__(self, stuck: Callable[[], None], turns: Turns) -> None:
+    def __init__(self, stuck: Callable[[], None], baton: Baton) -> None:
         self.failure: TestbenchError | None = None
         self._stuck = stuck
-        self._turns = turns
+        self._baton = baton
         self._cursor: Cursor
         self._reporter: Reporter
 
@@ -39,38 +39,50 @@ class Arrivals:
         """Begin at a cursor, which itself asks for `failure` when a lane waits at it."""
         self._cursor, self._reporter = cursor, reporter
 
-    def at(self, turn: int, lane: Lane, name: str, request: Plain) -> RawEvent:
+    def at(self, turn: int, lane: Lane, name: str, request: Plain, *, pausing: bool) -> RawEvent:
         """Wait for a lane's turn; return the event of this lane that is at the cursor now.
 
         At the end of the tape, another lane than the main one waits for the end of the session: it may be a thread that
         had begun this crossing when the recording ended, and whose outcome came later.
 
+        Args:
+            turn: whose turn it must be.
+            lane: the running lane.
+            name: what it calls.
+            request: what it asks.
+            pausing: while recording, other lanes ran here, since it had an effect.
+
         Raises:
             OverError: the session ended meanwhile.
             DivergenceError: the tape has ended, nobody moves, or the replay has failed before.
         """
-        cursor = self._cursor
-        # Where it has the turn already, nobody else can move the cursor: there is nothing to wait for or lock.
-        if (cursor.turn != turn or self._turns.holder != turn or self.failure is not None) and not self._wait(
-            turn, lane
-        ):
-            self.diverge("stall", self._stalled(), lane, name, request)
+        cursor, baton = self._cursor, self._baton
+        if cursor.turn != turn or not baton.goes_on(lane, pausing=pausing) or self.failure is not None:
+            self._wait(turn, lane, name, request)
         event = cursor.event
         if event is None:
+            cursor.check()
+            baton.give_up(lane)
             if lane.number and cursor.wait_over(turn):
                 raise OverError
             self.diverge("exhausted", f"the tape has ended, and the program calls {name}", lane, name, request)
         return event
 
-    def _wait(self, turn: int, lane: Lane) -> bool:
-        self._turns.rest(lane)
-        if not self._cursor.wait(turn):
-            return False
-        if self._cursor.turn is not None:
-            self._turns.take(lane)
-            if self.failure is not None:
-                raise self.failure
-        return True
+    def _wait(self, turn: int, lane: Lane, name: str, request: Plain) -> None:
+        self._baton.give_up(lane)
+        let_go = self._baton.take(lane, turn)
+        if self.failure is not None:
+            raise self.failure
+        if self._cursor.over:
+            raise OverError
+        if not let_go:
+            self.diverge("stall", self._stalled(), lane, name, request)
+
+    def stall(self, lane: Lane, name: str) -> NoReturn:
+        """Report that a lane waits and nobody moves any more."""
+        if self.failure is not None:
+            raise self.failure
+        self.diverge("stall", self._stalled(), lane, name, None)
 
     def diverge(self, code: str, reason: str, lane: Lane, name: str, request: Plain) -> NoReturn:
         """Raise a divergence, and make it stick."""
@@ -102,6 +114,7 @@ class Arrivals:
             self.failure = failure
             self._stuck()
             self._cursor.wake_all()
+            self._baton.end()
 
     def fail(self) -> NoReturn:
         """Raise again what went wrong; the reader of every source once something has."""
@@ -110,5 +123,7 @@ class Arrivals:
 
     def _stalled(self) -> str:
         event = self._cursor.event
-        owner = self._cursor.names.get(event[2] if event else STRANGER, "a new lane")
+        if event is None:
+            return "no lane has moved for a while, and the tape has ended"
+        owner = self._cursor.names.get(event[2], "a new lane")
         return f"no lane has moved for a while: the next event, {self._cursor.row.name}, belongs to {owner}"

@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any, Final
 
 from testbench.errors import TapeError, TestbenchError
-from testbench.inplace.real import acquire, allocate_lock
+from testbench.inplace import real
 from testbench.tape import KindRow, Reader
 
 RawEvent = tuple[Any, ...]
@@ -43,7 +43,7 @@ class Cursor:
         self._events: Iterator[RawEvent] = iter(reader.events())
         self._stall_s = stall_s
         self._failed = failed
-        self._lock = allocate_lock()
+        self._lock = real.Mutex()
         self._gates: dict[int, Any] = {}
         self._damage: TapeError | None = None
         self.shared = False
@@ -56,27 +56,6 @@ class Cursor:
         self.names: dict[int, str] = {0: "main"}
         self.before: deque[tuple[int, int, RawEvent]] = deque(maxlen=3)
         self._load()
-
-    def wait(self, turn: int) -> bool:
-        """Wait until the next event belongs to ``turn``; True at once at the end of the tape too, False on a stall.
-
-        Raises:
-            TestbenchError: whatever has failed in this session meanwhile.
-        """
-        while True:
-            with self._lock:
-                failure = self._failed() or self._damage
-                if failure is not None:
-                    raise failure
-                if self.turn is None or self.turn == turn:
-                    return True
-                gate = self._gates.get(turn)
-                if gate is None:
-                    gate = self._gates[turn] = allocate_lock()
-                acquire(gate, False)
-                seq = self.seq
-            if not acquire(gate, True, self._stall_s) and seq == self.seq:
-                return False
 
     def advance(self) -> None:
         """Take the next event; wake the lane that comes after."""
@@ -99,9 +78,9 @@ class Cursor:
         with self._lock:
             if self._failed() is not None or self.event is None:
                 return True
-            gate = self._gates.setdefault(_CLOSER, allocate_lock())
-            acquire(gate, False)
-        return acquire(gate, True, self._stall_s) or seq != self.seq
+            gate = self._gates.setdefault(_CLOSER, real.allocate_lock())
+            real.acquire(gate, False)
+        return real.acquire(gate, True, self._stall_s) or seq != self.seq
 
     def check(self) -> None:
         """Raise the damage that ended the tape too early, if any."""
@@ -113,9 +92,9 @@ class Cursor:
         with self._lock:
             if self.over or self._failed() is not None:
                 return self.over
-            gate = self._gates.setdefault(turn, allocate_lock())
-            acquire(gate, False)
-        acquire(gate, True, self._stall_s)
+            gate = self._gates.setdefault(turn, real.allocate_lock())
+            real.acquire(gate, False)
+        real.acquire(gate, True, self._stall_s)
         return self.over
 
     def end(self) -> None:
@@ -155,8 +134,8 @@ class Cursor:
 
     def _open_gate(self, turn: int | None) -> None:
         for owner, gate in self._gates.items():
-            if (turn is None or owner in (turn, _CLOSER)) and gate.locked():
-                gate.release()
+            if turn is None or owner in (turn, _CLOSER):
+                real.open_gate(gate)
 
 
 def _turn_of(event: RawEvent) -> int:

@@ -10,6 +10,7 @@ from testbench.depth import laid_aside
 from testbench.errors import TestbenchError
 from testbench.protocol import Plain
 from testbench.sessions._arriving import Arrivals
+from testbench.sessions._baton import Baton
 from testbench.sessions._cursor import Cursor, RawEvent
 from testbench.sessions._lanes import Lane, Lanes
 from testbench.sessions._moments import AFTER, BEFORE, BETWEEN, HANDLED, INSIDE, INTERRUPTED, SENT
@@ -36,6 +37,7 @@ class ReplayedSignals:
         cursor: where the replay is on it.
         arrivals: what is told of divergences.
         lanes: the lanes of the replay.
+        baton: who runs the program.
         rerecorder: appends what is taken from the tape.
         arrive: waits for a lane's turn, as for any crossing.
         at_rest: tells that no run of reads is open, so that the event at the cursor is what comes next.
@@ -50,6 +52,7 @@ class ReplayedSignals:
         cursor: Cursor,
         arrivals: Arrivals,
         lanes: Lanes,
+        baton: Baton,
         rerecorder: Rerecorder,
         arrive: Arrive,
         at_rest: Callable[[], bool],
@@ -58,6 +61,7 @@ class ReplayedSignals:
         self._cursor = cursor
         self._arrivals = arrivals
         self._lanes = lanes
+        self._baton = baton
         self._rerecorder = rerecorder
         self._arrive = arrive
         self._at_rest = at_rest
@@ -155,8 +159,9 @@ class ReplayedSignals:
         woken, self._woken = self._woken == number, None
         self._real[number] += not woken
         if lane is not None and event is not None and self._handled(event) == (number, BETWEEN, None):
-            self._take(event)
-            self._run(lane, handler)
+            with self._baton.borrowed(lane, outside=False):
+                self._take(event)
+                self._run(lane, handler)
         elif not woken and self._real[number] > self._total(number):
             if lane is not None and lane.depth:
                 lane.deferred.append((number, handler))

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Final
 
 from testbench.inplace.own import start_own_thread
-from testbench.inplace.real import acquire, allocate_lock, get_ident
+from testbench.inplace.real import acquire, allocate_lock, get_ident, locked, release
 
 _EVERY_S: Final = 0.1
 
@@ -35,17 +35,17 @@ class Flusher:
 
     def start(self) -> None:
         """Start the thread."""
-        self._stop.acquire()
-        self._ended.acquire()
+        acquire(self._stop)
+        acquire(self._ended)
         start_own_thread(self._run)
 
     def stop(self) -> None:
         """End the thread and wait until it is gone; does nothing when it is not running."""
-        if not self._ended.locked():
+        if not locked(self._ended):
             return
-        self._stop.release()
-        self._ended.acquire()
-        self._ended.release()
+        release(self._stop)
+        acquire(self._ended)
+        release(self._ended)
         # The kernel must have let go of it too: CPython 3.12 and later warn when a process of several threads forks.
         while os.access(f"/proc/self/task/{self._native_id}", os.F_OK):
             os.sched_yield()
@@ -56,9 +56,9 @@ class Flusher:
         try:
             while not acquire(self._stop, True, _EVERY_S):
                 self._flush_without_finalisers()
-            self._stop.release()
+            release(self._stop)
         finally:
-            self._ended.release()
+            release(self._ended)
 
     def _flush_without_finalisers(self) -> None:
         # A collection in this thread would run the program's finalisers here, outside of every lane.

@@ -7,6 +7,7 @@ from typing import Final
 
 from testbench.depth import laid_aside
 from testbench.sessions._appending import Appender
+from testbench.sessions._baton import Baton
 from testbench.sessions._lanes import Lane, Lanes
 from testbench.sessions._leaks import Leaks
 from testbench.sessions._moments import AFTER, BETWEEN, INSIDE, SENT
@@ -21,6 +22,7 @@ class RecordedSignals:
     Args:
         lanes: the lanes of the recording.
         appender: where events go.
+        baton: who runs the program.
         leaks: where signals are listed whose moment a replay cannot repeat exactly.
         idle: tells that nothing is recorded any more.
         broke: told what went wrong when an event could not be written.
@@ -30,12 +32,14 @@ class RecordedSignals:
         self,
         lanes: Lanes,
         appender: Appender,
+        baton: Baton,
         leaks: Leaks,
         idle: Callable[[], bool],
         broke: Callable[[BaseException], None],
     ) -> None:
         self._lanes = lanes
         self._appender = appender
+        self._baton = baton
         self._leaks = leaks
         self._idle = idle
         self._broke = broke
@@ -71,10 +75,12 @@ class RecordedSignals:
         depth, effect, thrown = lane.depth, lane.effect, lane.thrown
         lane.depth, lane.effect = 1, None
         try:
-            self._append(lane, number, moment, crossing)
-            lane.depth = 0
-            with laid_aside():
-                handler()
+            with self._baton.borrowed(lane, outside=True):
+                self._append(lane, number, moment, crossing)
+                lane.depth = 0
+                with laid_aside():
+                    handler()
+                lane.depth = 1
         except BaseException as error:
             thrown = error
             raise

@@ -38,6 +38,7 @@ class Lane:
     signal that came while no handler could run.
 
     `ident` and `native_id` are those of its thread, as Python and as the operating system know it; 0 until it runs.
+    `waits` holds what it waits for, what a signal handler in it waits for last; `ends` what is free when it has ended.
     """
 
     number: int
@@ -50,6 +51,8 @@ class Lane:
     deferred: list[tuple[int, Callable[[], object]]] = attrs.Factory(list)
     ident: int = 0
     native_id: int = 0
+    waits: list[Any] = attrs.Factory(list)
+    ends: list[Any] = attrs.Factory(list)
 
     def run_here(self) -> int:
         """Be the lane of the running thread; return its ident."""
@@ -68,25 +71,25 @@ class Lanes:
 
     Args:
         born: called in the parent's lane with (parent, name of the child) before a thread starts; gives the lane.
-        adopted: called in an unknown thread with its name; gives its lane.
+        adopted: called in an unknown thread with its lane, which it gives a number.
         many: called once, before the second lane exists.
-        began: called in a new lane, in its thread, before anything of the program's.
-        ended: called there at the end.
+        begin: called in a new lane, in its thread, before anything of the program's.
+        ended: called there at the end, or by the parent if no thread could be started.
     """
 
     def __init__(
         self,
         born: Callable[[Lane, str], Lane],
-        adopted: Callable[[str], Lane],
+        adopted: Callable[[Lane], None],
         many: Callable[[], None],
-        began: Callable[[Lane], None],
+        begin: Callable[[Lane], None],
         ended: Callable[[Lane], None],
     ) -> None:
         self.main = Lane(0, "main")
         self._born = born
         self._adopted = adopted
         self._many = many
-        self._began = began
+        self._begin = begin
         self._ended = ended
         self._strangers = 0
         self._by_thread: dict[int, Lane] = {self.main.run_here(): self.main}
@@ -140,7 +143,13 @@ class Lanes:
             name = parent.next_child()
             child = self._born(parent, name)
             parent.children += 1
-            return original(self._inside(child, function), *rest, **options)
+            if options.get("handle") is not None:
+                child.ends.append(options["handle"])
+            try:
+                return original(self._inside(child, function), *rest, **options)
+            except BaseException:
+                self._ended(child)
+                raise
 
         return start
 
@@ -148,7 +157,7 @@ class Lanes:
         def run(*args: Any, **kwargs: Any) -> Any:
             ident = lane.run_here()
             self._by_thread[ident] = lane
-            self._began(lane)
+            self._begin(lane)
             try:
                 return function(*args, **kwargs)
             finally:
@@ -161,11 +170,11 @@ class Lanes:
     def _adopt(self) -> Lane:
         self._strangers += 1
         lane = self._by_thread[get_ident()] = Lane(-1, f"other.{self._strangers}", depth=1)
+        lane.run_here()
         try:
             if self.single:
                 self._go_parallel(lane)
-            lane.number = self._adopted(lane.name).number
-            lane.run_here()
+            self._adopted(lane)
         finally:
             lane.depth = 0
         return lane

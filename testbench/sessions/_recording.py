@@ -10,17 +10,15 @@ import attrs
 from testbench.errors import RecordingError, TapeWriteError, TestbenchError
 from testbench.protocol import Effect, Plain, Runs
 from testbench.sessions._appending import Appender
+from testbench.sessions._baton import Baton
 from testbench.sessions._errors import capture
 from testbench.sessions._handling import RecordedSignals
 from testbench.sessions._lanes import Lane, Lanes
 from testbench.sessions._leaks import UNSEEN_FORK, Leaks
 from testbench.sessions._moments import BEFORE, HANDLED, INTERRUPTED
 from testbench.sessions._readers import Bind, Gathering, Source, serve
-from testbench.sessions._turns import Turns
+from testbench.sessions._waiting import RAN_OUT, Waiting
 from testbench.tape import Outcome, Returned, Writer, plain
-
-_PATIENCE: Final = 30
-"""How many slices a lane that computes is waited for; see `testbench.sessions._turns`."""
 
 _FLUSH_AGE_NS: Final = 100_000_000
 """Events older than this are written out before the next effect begins."""
@@ -44,9 +42,12 @@ class Recording:
         self._raised = False
         self._finished = False
         self.leaks = Leaks()
-        self.lanes = Lanes(self._born, self._adopted, self._go_parallel, self._began, self._ended)
-        self._turns = Turns(self.lanes.main, _PATIENCE)
-        self.signals = RecordedSignals(self.lanes, self._appender, self.leaks, self._is_idle, self._signal_broke)
+        self.lanes = Lanes(self._born, self._adopted, self._go_parallel, self._begin, self._ended)
+        self._baton = Baton(self.lanes.main, lambda waits: waits[0] if waits else None)
+        self.waiting = Waiting(self.lanes, self._baton, self)
+        self.signals = RecordedSignals(
+            self.lanes, self._appender, self._baton, self.leaks, self._is_idle, self._signal_broke
+        )
 
     def call_for(self, kind: str) -> RecordingCall:
         """Return the waist for one kind."""
@@ -81,14 +82,14 @@ class Recording:
             self._appender.flush(_FLUSH_AGE_NS)
         shared = not self.lanes.single
         if shared:
-            self._turns.rest(lane)
+            self._baton.give_up(lane)
         begun_ns = self._now_ns()
         try:
             value = _perform(lane, name, effect)
         except BaseException as error:
             took_ns = self._now_ns() - begun_ns
             if shared:
-                self._turns.take(lane)
+                self._baton.take(lane)
             if error is lane.thrown and self._broken is None:
                 self._append(INTERRUPTED, lane.number, {"crossing": name}, took_ns, Returned(None))
             elif not isinstance(error, raises) or isinstance(error, TestbenchError):
@@ -101,7 +102,7 @@ class Recording:
         took_ns = self._now_ns() - begun_ns
         value = plain(value)
         if shared:
-            self._turns.take(lane)
+            self._baton.take(lane)
         self._append(name, lane.number, request, took_ns, Returned(value))
         return value, None
 
@@ -149,9 +150,7 @@ class Recording:
                 return effect()
             lane.depth = 1
             try:
-                if self._turns.holder != lane.number:
-                    self._turns.rest(lane)
-                    self._turns.take(lane)
+                self._baton.take(lane)
                 with appender.lock:
                     run = appender.open
                     if run is None or run.name != name or run.lane != lane.number or run.gathering.full:
@@ -175,33 +174,49 @@ class Recording:
     # Lanes.
 
     def _born(self, parent: Lane, name: str) -> Lane:
-        return self._new_lane(parent, name, parent.number)
-
-    def _adopted(self, name: str) -> Lane:
-        return self._new_lane(Lane(-1, name), name, None)
-
-    def _new_lane(self, asking: Lane, name: str, parent: int | None) -> Lane:
-        if self._finished or self._broken is not None:
+        if self._is_idle():
             return Lane(-1, name, depth=1)
-        depth, asking.depth = asking.depth, 1
+        depth, parent.depth = parent.depth, 1
         try:
-            self._turns.rest(asking)
-            self._turns.take(asking)
-            lane = Lane(self._appender.lane(name, parent), name)
-            if parent is not None:
-                self._turns.begin(lane)
+            self._baton.take(parent)
+            lane = Lane(self._appender.lane(name, parent.number), name)
+            self._baton.start(lane)
             return lane
         finally:
-            asking.depth = depth
+            parent.depth = depth
             if not depth:
-                self.signals.leave(asking, "lane.start")
+                self.signals.leave(parent, "lane.start")
 
-    def _began(self, lane: Lane) -> None:
-        if not lane.depth and not self._is_idle():
-            self._turns.take(lane)
+    def _adopted(self, lane: Lane) -> None:
+        if not self._is_idle():
+            self._baton.take(lane)
+            lane.number = self._appender.lane(lane.name, None)
+
+    def _begin(self, lane: Lane) -> None:
+        self._baton.begin(lane)
 
     def _ended(self, lane: Lane) -> None:
-        self._turns.rest(lane)
+        self.waiting.ended(lane)
+        self._baton.finish(lane)
+
+    # Locks.
+
+    def expired(self, lane: Lane, timeout_s: float) -> None:
+        """Note that the time for waiting for a lock has run out; see `testbench.sessions._waiting.Clock`."""
+        self._baton.take(lane)
+        if not self._is_idle():
+            try:
+                self._append(RAN_OUT, lane.number, {"timeout": timeout_s}, 0, Returned(None))
+            except BaseException as reason:
+                self._break(reason, RAN_OUT, raised=True)
+                raise
+
+    def leave(self, lane: Lane) -> None:
+        """Leave our own code."""
+        self.signals.leave(lane, None)
+
+    def stalled(self, lane: Lane) -> None:
+        """Do nothing: a program that waits for ever is its own affair."""
 
     # What is no crossing.
 
@@ -269,12 +284,14 @@ class Recording:
                 self._appender.end_run()
             if not isinstance(self._broken, TapeWriteError):
                 self._appender.close()
+        self._baton.end()
         if self._broken is not None:
             raise self._broken
 
     def abandon(self) -> None:
         """Forget the tape without writing a byte: the process was forked and this is the child."""
         self._finished = True
+        self._baton.over = True
 
     def _break(self, reason: BaseException, where: str, *, raised: bool) -> None:
         """Give the tape up; the program goes on unrecorded, and the end of the session says why."""
@@ -289,6 +306,7 @@ class Recording:
             broken.__cause__ = reason
             reason = broken
         self._broken, self._raised = reason, raised
+        self._baton.end()
 
     def _signal_broke(self, reason: BaseException) -> None:
         self._break(reason, HANDLED, raised=True)

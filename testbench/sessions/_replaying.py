@@ -10,6 +10,7 @@ import attrs
 from testbench.errors import TestbenchError, UsageError
 from testbench.protocol import Effect, Matcher, Plain, Runs
 from testbench.sessions._arriving import Arrivals, OverError
+from testbench.sessions._baton import Baton, Wait
 from testbench.sessions._cursor import STRANGER, Cursor, RawEvent
 from testbench.sessions._delivering import ReplayedSignals
 from testbench.sessions._errors import rebuild
@@ -19,7 +20,7 @@ from testbench.sessions._matching import exact
 from testbench.sessions._readers import Answers, Bind, Source, serve
 from testbench.sessions._reporting import Reporter
 from testbench.sessions._rerecording import Rerecorder
-from testbench.sessions._turns import Turns
+from testbench.sessions._waiting import RAN_OUT, Waiting
 from testbench.tape import Raised, Reader, Writer, plain
 from testbench.values import same
 
@@ -51,13 +52,21 @@ class Replaying:
         self._sources: list[Source] = []
         self._run: Answers | None = None  # the values of the open run
         self._open = ""  # the name of its source
-        self.lanes = Lanes(self._born, self._adopted, self._go_parallel, self._began, self._ended)
-        self._turns = Turns(self.lanes.main)
-        self._arrivals = Arrivals(self._unplug, self._turns)
+        self.lanes = Lanes(self._born, self._adopted, self._go_parallel, self._begin, self._ended)
+        self._baton = Baton(self.lanes.main, self._choose, stall_s)
+        self.waiting = Waiting(self.lanes, self._baton, self)
+        self._arrivals = Arrivals(self._unplug, self._baton)
         self.cursor = Cursor(reader, stall_s, lambda: self._arrivals.failure)
         self._arrivals.follow(self.cursor, Reporter(reader, self.cursor, matchers))
         self.signals = ReplayedSignals(
-            reader, self.cursor, self._arrivals, self.lanes, self._rerecorder, self._arrive_own, self._is_at_rest
+            reader,
+            self.cursor,
+            self._arrivals,
+            self.lanes,
+            self._baton,
+            self._rerecorder,
+            self._arrive_own,
+            self._is_at_rest,
         )
         self.cursor.shared = not self.lanes.single
 
@@ -87,7 +96,7 @@ class Replaying:
             self.signals.leave(lane, name)
 
     def _cross(self, lane: Lane, name: str, request: Plain, raises: tuple[type[BaseException], ...]) -> Plain:
-        event = self._arrive(lane.number, lane, name, request)
+        event = self._arrive(lane.number, lane, name, request, pausing=True)
         row = self.cursor.row
         if row.name != name or row.fields[-1:] != ("outcome",):
             self._arrivals.diverge(
@@ -112,19 +121,19 @@ class Replaying:
         reason += f"; {instead}" if instead else ""
         self._arrivals.diverge("refused", reason, self.lanes.current(), name, request)
 
-    def _arrive(self, turn: int, lane: Lane, name: str, request: Plain) -> RawEvent:
+    def _arrive(self, turn: int, lane: Lane, name: str, request: Plain, *, pausing: bool = False) -> RawEvent:
         """Wait for this lane's turn; return the event of this lane that is at the cursor now."""
-        event = self._at(turn, lane, name, request)
+        event = self._at(turn, lane, name, request, pausing=pausing)
         if event[0] in self.signals.kinds:
-            return self.signals.clear(lane, name, request, lambda *asked: self._at(turn, *asked))
+            return self.signals.clear(lane, name, request, lambda *asked: self._at(turn, *asked, pausing=pausing))
         return event
 
-    def _at(self, turn: int, lane: Lane, name: str, request: Plain) -> RawEvent:
+    def _at(self, turn: int, lane: Lane, name: str, request: Plain, *, pausing: bool) -> RawEvent:
         if self.cursor.over:
             raise OverError
         if self._run is not None:
             self._settle(lane, name, request)
-        return self._arrivals.at(turn, lane, name, request)
+        return self._arrivals.at(turn, lane, name, request, pausing=pausing)
 
     def _arrive_own(self, lane: Lane, name: str, request: Plain) -> RawEvent:
         return self._arrive(lane.number, lane, name, request)
@@ -242,13 +251,26 @@ class Replaying:
 
     # Lanes.
 
+    def _choose(self, waits: list[Wait]) -> Wait | None:
+        """Pick who may go on: whose turn it is on the tape; at its end, everybody."""
+        turn, event = self.cursor.turn, self.cursor.event
+        if turn is None or event is None:
+            return next((wait for wait in waits if not wait.timed), None)
+        ran_out = self.cursor.row.name == RAN_OUT
+        return next((wait for wait in waits if wait.turn == turn and wait.timed == ran_out), None)
+
     def _born(self, parent: Lane, name: str) -> Lane:
-        return self._new_lane(parent.number, parent, name)
+        lane = Lane(-1, name)
+        if self._new_lane(parent.number, parent, lane):
+            self._baton.start(lane)
+        return lane
 
-    def _adopted(self, name: str) -> Lane:
-        return self._new_lane(STRANGER, Lane(STRANGER, name), name)
+    def _adopted(self, lane: Lane) -> None:
+        self._new_lane(STRANGER, lane, lane)
 
-    def _new_lane(self, turn: int, asking: Lane, name: str) -> Lane:
+    def _new_lane(self, turn: int, asking: Lane, lane: Lane) -> bool:
+        """Find the start of a lane on the tape, and give it its number; False once the session is over."""
+        name = lane.name
         request: dict[str, Plain] = {"name": name}
         depth, asking.depth = asking.depth, 1
         try:
@@ -259,12 +281,10 @@ class Replaying:
                 self._arrivals.diverge("mismatch", told, asking, "lane.start", request)
             self._rerecorder.lane(event)
             self.cursor.advance()
-            lane = Lane(int(event[2]), name)
-            if turn != STRANGER:
-                self._turns.begin(lane)
-            return lane
+            lane.number = int(event[2])
+            return True
         except OverError:
-            return Lane(-1, name)
+            return False
         except TestbenchError as error:
             self._arrivals.stick(error)
             raise
@@ -273,12 +293,35 @@ class Replaying:
             if not depth:
                 self.signals.leave(asking, "lane.start")
 
-    def _began(self, lane: Lane) -> None:
-        if not lane.depth and self.failure is None and not self.cursor.over:
-            self._turns.take(lane)
+    def _begin(self, lane: Lane) -> None:
+        self._baton.begin(lane)
 
     def _ended(self, lane: Lane) -> None:
-        self._turns.rest(lane)
+        self.waiting.ended(lane)
+        self._baton.finish(lane)
+
+    # Locks.
+
+    def expired(self, lane: Lane, timeout_s: float) -> None:
+        """Find on the tape that the time for a lock has run out; see `testbench.sessions._waiting.Clock`."""
+        try:
+            event = self._arrive(lane.number, lane, RAN_OUT, {"timeout": timeout_s})
+            row = self.cursor.row
+            self._rerecorder.call(row, event, *self._reader.call_body(event[3], row))
+            self.cursor.advance()
+        except OverError:
+            return
+        except TestbenchError as error:
+            self._arrivals.stick(error)
+            raise
+
+    def leave(self, lane: Lane) -> None:
+        """Leave our own code."""
+        self.signals.leave(lane, None)
+
+    def stalled(self, lane: Lane) -> None:
+        """Report a wait that nothing ends."""
+        self._arrivals.stall(lane, "lane.wait")
 
     # The end.
 
@@ -300,16 +343,17 @@ class Replaying:
             self._rerecorder.close()
         finally:
             self.cursor.end()
+            self._baton.end()
 
     def abandon(self) -> None:
         """Stop answering: the process was forked and this is the child."""
-        self.cursor.over = True
+        self.cursor.over = self._baton.over = True
 
     def settle(self) -> None:
         """Let lanes that still run take what is theirs; give up when one that should move is gone or does not move."""
         here = self.lanes.known()
         if here is not None:
-            self._turns.rest(here)
+            self._baton.give_up(here)
         while self.failure is None and self.cursor.event is not None:
             owner = self.cursor.turn
             if here is not None and self.signals.kinds:

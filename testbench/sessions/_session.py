@@ -185,6 +185,8 @@ class Session:
             hide_own_threads(stack)
             mode.lanes.install()
             stack.callback(mode.lanes.restore)
+            if self._run.interception == "in-place":
+                mode.waiting.install(stack)
             at_once = Redirect(os._exit)
             stack.callback(at_once.restore)
             at_once.to(end_at_once)

@@ -1,0 +1,314 @@
+"""The baton: where there are several lanes, one of them runs the program, and who is next repeats from run to run.
+
+To order the events alone is not enough: what lanes do to shared memory between two events would come out differently,
+and with it what they ask for next. So a lane runs only while it holds the baton. It gives it up on its way into a
+crossing, when it waits for a lock of the program, and at its end. Next is whoever was let go on inside the program (a
+lane just started, one whose lock was released), in that order; only if there is nobody, one that comes from outside
+with the outcome of a crossing: while recording the one that came first, on replay the one that the tape names. So what
+lanes do depends on nothing but the events, in both modes alike, and nothing of it has to stand on the tape.
+
+A lane that sleeps in the operating system with the baton in its hand, in a call that nobody intercepts, or computes
+for long while others wait, is noticed and loses it: it runs beside the others then until its next crossing.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import attrs
+
+from testbench.inplace import real
+from testbench.sessions._asleep import Watch
+from testbench.sessions._lanes import Lane
+
+_SLICE_S: Final = 0.005
+"""How often a lane that waits looks whether the one with the baton has fallen asleep."""
+
+_LONG_NS: Final = 100_000_000
+"""How long a lane may run while others wait: it may be looking, again and again, for what only they can do."""
+
+WOKEN: Final = "woken"
+EXPIRED: Final = "expired"
+
+
+@attrs.define(eq=False)
+class Wait:
+    """One lane that waits for the baton, or for a lock and then for the baton.
+
+    Attributes:
+        lane: who.
+        turn: whose turn it must be on the tape, if it comes from outside.
+        key: what it waits for inside the program; None if it only wants the baton.
+        timed: it goes on, with nothing gained, when its time runs out.
+        free: tells that what it waits for is there, though nobody has said so: code that nobody intercepts has done it.
+        gate: locked until it may go on.
+        by: what let it go on.
+    """
+
+    lane: Lane
+    turn: int
+    key: Hashable = None
+    timed: bool = False
+    free: Callable[[], bool] | None = None
+    gate: Any = attrs.Factory(real.closed_gate)
+    by: str = WOKEN
+
+
+class Baton:
+    """Who runs the program of one session.
+
+    Args:
+        main: the lane that runs now.
+        choose: picks one of those that come from outside, or none yet.
+        stall_s: seconds without any move after which a wait is given up; None waits for ever.
+
+    Attributes:
+        holder: the lane that runs; None while all wait.
+        over: everybody runs as the operating system likes; nothing is waited for any more.
+    """
+
+    def __init__(self, main: Lane, choose: Callable[[list[Wait]], Wait | None], stall_s: float | None = None) -> None:
+        self.holder: Lane | None = main
+        self.over = False
+        self._choose = choose
+        self._stall_s = stall_s
+        self._mutex = real.Mutex()
+        self._ready: deque[Wait] = deque()
+        self._outside: list[Wait] = []
+        self._asleep: dict[Hashable, deque[Wait]] = {}
+        self._watch = Watch()
+        self._moves = 0
+        self._since_ns = 0  # when the holder got it
+
+    # Giving it up.
+
+    def give_up(self, lane: Lane) -> None:
+        """Let the next one run; nothing happens if this lane does not hold the baton."""
+        if self.holder is lane:
+            with self._mutex:
+                if self.holder is lane:
+                    self.holder = None
+                    self._next()
+
+    def goes_on(self, lane: Lane, *, pausing: bool) -> bool:
+        """Tell whether a lane at its next event goes on at once; ``pausing`` if it gave up the baton there once."""
+        return self.holder is lane and not (pausing and self._ready)
+
+    def end(self) -> None:
+        """Let everybody go on: the session is over, or has failed."""
+        with self._mutex:
+            self.over = True
+            waits = [*self._ready, *self._outside, *(wait for waits in self._asleep.values() for wait in waits)]
+            self._ready.clear()
+            self._outside.clear()
+            self._asleep.clear()
+            for wait in waits:
+                real.open_gate(wait.gate)
+
+    # Asking for it.
+
+    def take(self, lane: Lane, turn: int | None = None) -> bool:
+        """Wait for the baton, as one who comes from outside; False if nobody has moved for too long."""
+        if self.holder is lane:
+            return True
+        wait = Wait(lane, lane.number if turn is None else turn)
+        self._enter(self._outside, wait)
+        return self._until_let_go(wait) is not None
+
+    def come_back(self, lane: Lane) -> None:
+        """Wait for the baton, as one who has lost it."""
+        if self.holder is not lane:
+            wait = Wait(lane, lane.number)
+            self._enter(self._ready, wait)
+            self._until_let_go(wait)
+
+    @contextmanager
+    def borrowed(self, lane: Lane, *, outside: bool) -> Iterator[None]:
+        """Hold it while the body runs, and give it up again if it was not held before (a signal handler)."""
+        had = self.holder is lane or self.over
+        if not had:
+            self.take(lane) if outside else self.come_back(lane)
+        try:
+            yield
+        finally:
+            if not had:
+                self.give_up(lane)
+
+    def start(self, lane: Lane) -> None:
+        """Let a lane that is about to start run when its turn comes; it calls `begin` first of all."""
+        self._enter(self._ready, Wait(lane, lane.number))
+
+    def begin(self, lane: Lane) -> None:
+        """Wait to run for the first time."""
+        if lane.waits:
+            self._until_let_go(lane.waits[-1])
+
+    def finish(self, lane: Lane) -> None:
+        """Be told that a lane has ended, or could not be started."""
+        with self._mutex:
+            for wait in lane.waits:
+                if wait in self._ready:
+                    self._ready.remove(wait)
+        self.give_up(lane)
+
+    def sleep(self, lane: Lane, key: Hashable, timeout_s: float | None, free: Callable[[], bool]) -> str | None:
+        """Wait inside the program until `wake`, then for the baton.
+
+        Args:
+            lane: who waits, with the baton.
+            key: for what.
+            timeout_s: seconds after which it is enough; where the tape tells when that is, only that there are some.
+            free: looks from time to time whether it is there.
+
+        Returns:
+            WOKEN, or EXPIRED, when the lane does not hold the baton unless the tape has said so; None on a stall.
+        """
+        wait = Wait(lane, lane.number, key, timeout_s is not None, free)
+        with self._mutex:
+            if self.over:
+                return WOKEN
+            lane.waits.append(wait)
+            self._asleep.setdefault(key, deque()).append(wait)
+            if wait.timed and self._stall_s is not None:
+                self._outside.append(wait)
+            if self.holder is lane:
+                self.holder = None
+                self._next()
+        return self._until_let_go(wait, None if self._stall_s is not None else timeout_s)
+
+    def wake(self, key: Hashable, *, everybody: bool = False) -> None:
+        """Let the lane that has waited longest for something go on, or everybody who waits for it."""
+        if key not in self._asleep:
+            return
+        with self._mutex:
+            waits = self._asleep.get(key)
+            while waits:
+                wait = waits.popleft()
+                if wait in self._outside:
+                    self._outside.remove(wait)
+                self._ready.append(wait)
+                if not everybody:
+                    break
+            if not waits:
+                self._asleep.pop(key, None)
+            if self.holder is None:
+                self._next()
+
+    # Inside.
+
+    def _enter(self, queue: Any, wait: Wait) -> None:
+        with self._mutex:
+            wait.lane.waits.append(wait)
+            if self.over:
+                real.open_gate(wait.gate)
+                return
+            queue.append(wait)
+            if self.holder is None:
+                self._next()
+
+    def _next(self) -> None:
+        """Hand the baton, which nobody holds, to whoever is next, if anybody is."""
+        ready = next((wait for wait in self._ready if _is_innermost(wait)), None)
+        if ready is not None:
+            self._ready.remove(ready)
+            self._hand(ready)
+            return
+        chosen = self._choose([wait for wait in self._outside if _is_innermost(wait)])
+        if chosen is not None:
+            self._outside.remove(chosen)
+            if chosen.key is not None:
+                chosen.by = EXPIRED
+                self._forget(chosen)
+            self._hand(chosen)
+
+    def look_again(self) -> None:
+        """Be told that somebody else may be the one to choose now."""
+        with self._mutex:
+            if self.holder is None and not self.over:
+                self._next()
+
+    def _hand(self, wait: Wait) -> None:
+        self.holder = wait.lane
+        self._moves += 1
+        self._since_ns = real.monotonic_ns()
+        real.open_gate(wait.gate)
+
+    def _forget(self, wait: Wait) -> None:
+        waits = self._asleep.get(wait.key)
+        if waits and wait in waits:
+            waits.remove(wait)
+            if not waits:
+                del self._asleep[wait.key]
+
+    def _until_let_go(self, wait: Wait, timeout_s: float | None = None) -> str | None:
+        """Wait at the gate; signal handlers may run meanwhile where the program itself waits."""
+        lane, depth = wait.lane, wait.lane.depth
+        begun_ns = moved_ns = real.monotonic_ns()
+        moves = self._moves
+        try:
+            while True:
+                slice_s = _SLICE_S if timeout_s is None else min(_SLICE_S, timeout_s)
+                lane.depth = depth if wait.key is None else 0
+                try:
+                    open_now = real.acquire(wait.gate, True, max(slice_s, 0))
+                finally:
+                    lane.depth = depth
+                if open_now:
+                    return wait.by
+                now_ns = real.monotonic_ns()
+                if wait.free is not None and self.holder is None and wait.free():
+                    self._wake_anyhow(wait)
+                if timeout_s is not None and now_ns - begun_ns >= timeout_s * 1e9 and self._withdraw(wait):
+                    return EXPIRED
+                if self._moves != moves or self.holder is not None:
+                    moves, moved_ns = self._moves, now_ns
+                    self._look_at_holder()
+                elif self._stall_s is not None and now_ns - moved_ns > self._stall_s * 1e9 and self._withdraw(wait):
+                    return None
+        except BaseException:
+            self._withdraw(wait)
+            raise
+        finally:
+            lane.waits.remove(wait)
+
+    def _wake_anyhow(self, wait: Wait) -> None:
+        """Let a lane go on whose lock is free, though nobody runs who could have released it."""
+        with self._mutex:
+            if self.holder is None and wait in self._asleep.get(wait.key, ()):
+                self._forget(wait)
+                if wait in self._outside:
+                    self._outside.remove(wait)
+                self._ready.append(wait)
+                self._next()
+
+    def _withdraw(self, wait: Wait) -> bool:
+        """Wait no longer; False if it was let go on in this moment."""
+        with self._mutex:
+            if self.over:
+                return False
+            found = False
+            for queue in (self._ready, self._outside):
+                if wait in queue:
+                    queue.remove(wait)
+                    found = True
+            waits = self._asleep.get(wait.key)
+            if waits and wait in waits:
+                self._forget(wait)
+                found = True
+            return found
+
+    def _look_at_holder(self) -> None:
+        holder = self.holder
+        if holder is not None and (self._runs_long() or self._watch.sleeps(holder, self._since_ns)):
+            self.give_up(holder)
+
+    def _runs_long(self) -> bool:
+        return real.monotonic_ns() - self._since_ns > _LONG_NS
+
+
+def _is_innermost(wait: Wait) -> bool:
+    """Tell whether this is what its thread is waiting for now, and not a signal handler that interrupted it."""
+    return wait.lane.waits[-1] is wait

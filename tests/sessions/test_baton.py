@@ -1,0 +1,241 @@
+"""Several threads: what they do to shared memory, and who gets which lock or item, comes out on replay as recorded."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import testbench
+from testbench.errors import StallError
+
+
+def _say(number: int) -> bytes:
+    return subprocess.run(["sh", "-c", f"echo {number}"], capture_output=True).stdout
+
+
+def _pool() -> Any:
+    def one(number: int) -> Any:
+        return _say(number), threading.current_thread().name.rpartition("_")[2]
+
+    with ThreadPoolExecutor(8) as pool:
+        return list(pool.map(one, range(40)))
+
+
+def _workers() -> Any:
+    tasks: queue.Queue[int | None] = queue.Queue()
+    done: list[Any] = []
+
+    def work(name: str) -> None:
+        while (task := tasks.get()) is not None:
+            done.append((name, task, _say(task), time.time()))
+            tasks.task_done()
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in "abcd"]
+    for thread in threads:
+        thread.start()
+    for number in range(24):
+        tasks.put(number)
+    tasks.join()
+    for _ in threads:
+        tasks.put(None)
+    for thread in threads:
+        thread.join()
+    return done
+
+
+def _counter() -> Any:
+    """Count without a lock, so that increments get lost, around a read of the clock."""
+    box, seen = [0], []
+
+    def work(name: int) -> None:
+        for _ in range(20):
+            value = box[0]
+            time.time()
+            if name % 2:
+                time.sleep(0.0001)
+            box[0] = value + 1
+            seen.append((name, value))
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return box[0], seen
+
+
+def _held_over_crossings() -> Any:
+    """Hold locks while the world is asked, and ask it without them too."""
+    lock, again, order = threading.Lock(), threading.RLock(), []
+
+    def work(name: int) -> None:
+        for _ in range(10):
+            with lock:
+                time.sleep(0.0002)
+                order.append(name)
+            time.monotonic()
+            with again, again:
+                order.append(-name)
+                time.sleep(0)
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in range(1, 5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return order
+
+
+def _to_thread() -> Any:
+    async def main() -> Any:
+        return await asyncio.gather(*(asyncio.to_thread(_say, number) for number in range(24)))
+
+    return asyncio.run(main())
+
+
+def _conditions() -> Any:
+    condition, barrier, turns = threading.Condition(), threading.Barrier(3), []
+
+    def work(name: int) -> None:
+        barrier.wait()
+        for _ in range(5):
+            time.sleep(0.0001 * name)
+            with condition:
+                turns.append(name)
+                condition.notify_all()
+                condition.wait(0.05)
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return turns
+
+
+PROGRAMS: dict[str, Callable[[], Any]] = {
+    "pool": _pool,
+    "workers": _workers,
+    "counter": _counter,
+    "held over crossings": _held_over_crossings,
+    "to_thread": _to_thread,
+    "conditions": _conditions,
+}
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_threads_do_the_same_again(name: str, tmp_path: Path) -> None:
+    """Every replay gives the results of the recording, whatever its races came to, and the same tape."""
+    program, tape, again = PROGRAMS[name], tmp_path / "t.tape", tmp_path / "again.tape"
+    with testbench.record(tape):
+        recorded = program()
+    for _ in range(4):
+        with testbench.replay(tape, rerecord=again, stall_s=10):
+            assert program() == recorded
+        assert again.read_bytes() == tape.read_bytes()
+
+
+def test_a_lane_that_looks_again_and_again_gets_what_it_looks_for(tmp_path: Path) -> None:
+    """A thread that computes until another has done something does not keep that other from running."""
+
+    def program() -> list[str]:
+        done: list[str] = []
+
+        def other() -> None:
+            time.sleep(0.001)
+            done.append("done")
+
+        thread = threading.Thread(target=other)
+        thread.start()
+        while not done:
+            pass
+        thread.join()
+        return done
+
+    with testbench.record(tmp_path / "t.tape"):
+        assert program() == ["done"]
+    with testbench.replay(tmp_path / "t.tape"):
+        assert program() == ["done"]
+
+
+def test_a_lock_released_inside_an_effect_is_noticed(tmp_path: Path) -> None:
+    """Who waits for a lock goes on when a marked function, whose doings are no concern of ours, releases it."""
+    lock = threading.Lock()
+
+    @testbench.boundary
+    def let_go() -> None:
+        lock.release()
+
+    def program() -> bool:
+        lock.acquire()
+        thread = threading.Thread(target=let_go)
+        thread.start()
+        got = lock.acquire()
+        lock.release()
+        thread.join()
+        return got
+
+    with testbench.record(tmp_path / "t.tape"):
+        assert program()
+
+
+def test_a_wait_that_nothing_ends_is_a_stall(tmp_path: Path) -> None:
+    """A replay in which every thread waits for another is given up, and says so, instead of hanging."""
+
+    @testbench.boundary
+    def ask() -> None:
+        """Be asked."""
+
+    def program(*, swapped: bool) -> None:
+        first, second = threading.Lock(), threading.Lock()
+
+        def other() -> None:
+            with second, suppress(StallError):  # whoever asks next is told as well
+                ask()
+                with first:
+                    ask()
+
+        thread = threading.Thread(target=other)
+        with first:
+            thread.start()
+            ask()
+            if swapped:
+                with second:
+                    ask()
+        thread.join()
+
+    with testbench.record(tmp_path / "t.tape"):
+        program(swapped=False)
+    with pytest.raises(StallError), testbench.replay(tmp_path / "t.tape", stall_s=0.2):
+        program(swapped=True)
+
+
+def test_locks_are_as_they_were_afterwards(tmp_path: Path) -> None:
+    """The methods of locks and queues are CPython's own again, and refuse what they refuse in between too."""
+    before = [dict(vars(kind)) for kind in (type(threading.Lock()), type(threading.RLock()), queue.SimpleQueue)]
+    with testbench.record(tmp_path / "t.tape"):
+        thread = threading.Thread(target=int)
+        thread.start()
+        thread.join()
+        lock = threading.Lock()
+        for wrong in ({"timeout": -2}, {"blocking": False, "timeout": 1}, {"timeout": "soon"}):
+            with pytest.raises((ValueError, TypeError)):
+                lock.acquire(**wrong)  # type: ignore[arg-type]  # that is what it is about
+        with pytest.raises(RuntimeError):
+            lock.release()
+        with pytest.raises(ValueError, match="non-negative"):
+            queue.SimpleQueue().get(timeout=-1)
+        with pytest.raises(queue.Empty):
+            queue.SimpleQueue().get(timeout=0.001)
+    after = [dict(vars(kind)) for kind in (type(threading.Lock()), type(threading.RLock()), queue.SimpleQueue)]
+    assert after == before
