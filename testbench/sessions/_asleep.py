@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from typing import Final
 
-from testbench.inplace import real
+from testbench.inplace import real, threads
 from testbench.sessions._lanes import Lane
 
 _LONG_NS: Final = 12_000_000
@@ -20,26 +19,15 @@ class Watch:
 
     def sleeps(self, lane: Lane, since_ns: int) -> bool:
         """Tell whether the thread of a lane has slept for a while, or has ended; ``since_ns`` is when it was waked."""
-        place = _read(lane.native_id, "schedstat") if lane.native_id else b""
+        place = threads.read(str(lane.native_id), "schedstat") if lane.native_id else b""
         if not place:
-            return bool(lane.native_id) and not _read(lane.native_id, "stat")  # it has ended, or not begun
+            return (
+                bool(lane.native_id) and threads.read(str(lane.native_id), "stat") is None
+            )  # it has ended, or not begun
         who, before, seen_ns = self._seen
         now_ns = real.monotonic_ns()
         if who is not lane or before != place:
             self._seen = (lane, place, now_ns)
             return False
-        state = _read(lane.native_id, "stat").rpartition(b") ")[2][:1]
+        state = (threads.read(str(lane.native_id), "stat") or b"").rpartition(b") ")[2][:1]
         return now_ns - max(seen_ns, since_ns) >= _LONG_NS and state in (b"S", b"D")
-
-
-def _read(native_id: int, name: str) -> bytes:
-    try:
-        fd = real.open(f"/proc/self/task/{native_id}/{name}", os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return b""  # it has ended
-    try:
-        return real.read(fd, 512)
-    except ProcessLookupError:
-        return b""
-    finally:
-        real.close(fd)

@@ -1,0 +1,58 @@
+"""Whether the other threads of the process do anything: asked of the operating system, which knows.
+
+Needs ``/proc`` (proc(5)); where there is none, no thread is ever seen.
+"""
+
+from __future__ import annotations
+
+import _thread
+import os
+from typing import Final
+
+from testbench.inplace import real
+
+SLICE_S: Final = 0.0003
+"""How long a thread must have done nothing to be taken for resting; meanwhile whoever can run does."""
+
+_TASKS: Final = "/proc/self/task"
+
+
+def places() -> dict[str, bytes]:
+    """Return for each other thread what changes whenever it runs at all: how long it has, and how often."""
+    own = str(_thread.get_native_id())
+    found: dict[str, bytes] = {}
+    try:
+        tasks = real.listdir(_TASKS)
+    except OSError:
+        return found
+    for task in tasks:
+        if task != own and (place := read(task, "schedstat")) is not None:
+            found[task] = place
+    return found
+
+
+def let_others_rest(slices: int = 30) -> None:
+    """Let the other threads run until all of them wait for something, or for so many slices."""
+    before = places()
+    for _ in range(slices):
+        if not before:
+            return
+        real.sleep(SLICE_S)
+        now = places()
+        if now == before:
+            return
+        before = now
+
+
+def read(task: str, name: str) -> bytes | None:
+    """Return what is in a file about a thread, None when the thread has ended or the file may not be read."""
+    try:
+        fd = real.open(f"{_TASKS}/{task}/{name}", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+    try:
+        return real.read(fd, 512)
+    except OSError:
+        return None
+    finally:
+        real.close(fd)
