@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import operator
+import os
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -30,6 +31,7 @@ _STOCK: Final[dict[str, _Function]] = {
     "localtime": time.localtime,
     "sleep": time.sleep,
     "strftime": time.strftime,
+    "times": os.times,
 }
 """Looked up early: tools that freeze time put functions of their own into the module, and into ours."""
 
@@ -55,6 +57,7 @@ def install_moments(call: Call, stack: ExitStack, virtual: VirtualClock | None, 
     _redirected(stack, "strftime", lambda original: _strftime(call, original, fields))
     _redirected(stack, "clock_gettime", lambda original: _gettime(call, original, virtual))
     _redirected(stack, "clock_gettime_ns", lambda original: _gettime(call, original, virtual))
+    _redirected(stack, "times", lambda original: _times(call, original, virtual))
     return _redirected(stack, "sleep", lambda original: _sleep(call, original, waits))
 
 
@@ -125,6 +128,20 @@ def _gettime(call: Call, original: _Function, virtual: VirtualClock | None) -> _
         return call(op, {"clock": clock}, lambda: read(clock), raises=_RAISES)
 
     return gettime
+
+
+def _times(call: Call, original: _Function, virtual: VirtualClock | None) -> _Function:
+    """``os.times``. Outcome: processor time of the process and its children, and time elapsed, in five floats."""
+
+    def effect() -> Plain:
+        if virtual is None or not virtual.still:
+            return [*original()]
+        return [0.0, 0.0, 0.0, 0.0, virtual.monotonic_ns() / 1_000_000_000]
+
+    def times() -> Any:
+        return os.times_result(call("times", {}, effect))  # type: ignore[arg-type]  # the list of above
+
+    return times
 
 
 def _still(original: _Function, virtual: VirtualClock) -> Callable[[int], Plain]:
