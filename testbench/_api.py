@@ -17,7 +17,7 @@ from testbench.errors import TapeIncompleteError, TapeVersionError, UsageError
 from testbench.inplace import check_supported
 from testbench.inplace.real import monotonic_ns
 from testbench.protocol import Matcher, Plain, Recorder
-from testbench.recorders import BUILTIN, Settings, TickingClock, VirtualClock, instant_ns
+from testbench.recorders import BUILTIN, Settings, TickingClock, VirtualClock, instant_ns, zone
 from testbench.sessions import Recording, Replaying, Run, Session
 from testbench.tape import Reader, TapeFile, Writer
 
@@ -150,7 +150,9 @@ class Testbench:
                 "of it could be verified; expected sha-256. Look for damage with: testbench check, or upgrade testbench"
             )
         recorded = _recorded(reader)
-        recorders = self._make(Settings(env=self.env), tuple(recorded))
+        host = reader.meta.get("host")
+        settings = Settings(env=self.env, zone=host.get("zone") if isinstance(host, dict) else None)
+        recorders = self._make(settings, tuple(recorded))
         _check_versions(recorded, recorders, path)
         file = None if rerecord is None else TapeFile.create(rerecord)
         writer = None if file is None else Writer(file.fd, reader.meta)
@@ -199,6 +201,7 @@ class Testbench:
                 "python": platform.python_version(),
                 "implementation": sys.implementation.name,
                 "system": sys.platform,
+                "zone": zone(),
             }
             meta["hash_seed"] = os.environ.get("PYTHONHASHSEED")
         return {**meta, **self.meta}

@@ -7,9 +7,10 @@ from typing import Final
 
 import attrs
 
-from testbench.protocol import Recorder
+from testbench.protocol import Plain, Recorder
 from testbench.recorders._instants import instant_ns
 from testbench.recorders._virtual import TickingClock, VirtualClock
+from testbench.recorders._zone import zone
 from testbench.recorders.boundary import Boundary, boundary
 from testbench.recorders.clock import Clock
 from testbench.recorders.process import Process
@@ -26,6 +27,7 @@ __all__ = [
     "Wait",
     "boundary",
     "instant_ns",
+    "zone",
 ]
 
 
@@ -36,14 +38,16 @@ class Settings:
     Attributes:
         virtual: the clock that everything reads while recording; None for the real one.
         env: names of the environment variables of child processes that belong to a request.
+        zone: the time zone to live in, as `zone` tells it; None for the machine's own.
     """
 
     virtual: VirtualClock | None = None
     env: tuple[str, ...] = ()
+    zone: Plain = None
 
 
 BUILTIN: Final[dict[str, Callable[[Settings], Recorder]]] = {
-    "clock": lambda settings: Clock(settings.virtual),
+    "clock": lambda settings: Clock(settings.virtual, settings.zone),
     "process": lambda settings: Process(
         env=settings.env, virtual_pids=settings.virtual is not None and settings.virtual.still
     ),

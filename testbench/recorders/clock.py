@@ -29,6 +29,7 @@ from testbench.recorders._spinning import Spinning
 from testbench.recorders._still import StillWaits
 from testbench.recorders._uuids import install_uuids
 from testbench.recorders._virtual import VirtualClock
+from testbench.recorders._zone import living_in
 
 FACES: Final[tuple[Callable[[], float], ...]] = (
     time.time,
@@ -50,14 +51,16 @@ class Clock:
 
     Args:
         virtual: read this clock instead of the world's; sleeping advances it and takes no time.
+        zone: the time zone to live in, as the header of a tape tells it; None for the machine's own.
     """
 
     kind = "clock"
     version = 1
     matchers: Mapping[str, Matcher] = {}
 
-    def __init__(self, virtual: VirtualClock | None = None) -> None:
+    def __init__(self, virtual: VirtualClock | None = None, zone: Plain = None) -> None:
         self._virtual = virtual
+        self._zone = zone
         self._doors: dict[str, Callable[..., Any]] = {}
 
     @contextmanager
@@ -66,12 +69,14 @@ class Clock:
 
         Raises:
             UnsupportedError: functions cannot be redirected on this interpreter.
-            UsageError: this recorder is installed already, or something else was redirected over it and not restored.
+            UsageError: this recorder is installed already, or something else was redirected over it and not restored;
+                or this machine does not know the time zone.
         """
         if self._doors:
             raise UsageError("this clock recorder is installed already; make a new Clock for each session.")
         with ExitStack() as stack:
             stack.callback(self._doors.clear)
+            stack.enter_context(living_in(self._zone))
             virtual = self._virtual
             waits, spinning = (StillWaits(virtual), Spinning(virtual)) if virtual and virtual.still else (None, None)
             for function in FACES:
