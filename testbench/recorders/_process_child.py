@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import weakref
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import attrs
 
@@ -13,6 +13,9 @@ from testbench.protocol import Plain
 from testbench.recorders._process_outputs import Outputs
 
 Outcome = dict[str, Any]
+
+_MOST: Final = 1 << 28
+"""An outcome carries so many bytes of each pipe, and says when there is more: no event on a tape may be over 1 GiB."""
 
 
 @attrs.define(eq=False)
@@ -71,6 +74,7 @@ class Child:
     world: Any = None
     heard: dict[str, list[bytes]] = attrs.Factory(dict)
     abandoned: bool = False
+    _unsaid: dict[str, memoryview] = attrs.Factory(dict)
 
     def __attrs_post_init__(self) -> None:
         self.name.outputs = weakref.ref(self.outputs)
@@ -94,9 +98,8 @@ class Child:
             return self._expired(error, timeout)
         finally:
             vars(self.world).update(hidden)
-        fresh = {"stdout": self._fresh("stdout", out), "stderr": self._fresh("stderr", err)}
         return {
-            **fresh,
+            **self._fresh(out, err),
             "returncode": self.world.returncode,
             "timeout": False,
             **self._left_open(),
@@ -127,16 +130,32 @@ class Child:
 
     def _expired(self, error: subprocess.TimeoutExpired, timeout: float | None) -> Outcome:
         out, err = cast("bytes | None", error.output), error.stderr
-        fresh = {"stdout": self._fresh("stdout", out), "stderr": self._fresh("stderr", err)}
+        fresh = self._fresh(out, err)
         # When all pipes are at their end and only the process goes on, CPython raises with the time that was left and
         # without the output.
         left = {} if error.timeout is timeout else {"after_s": float(error.timeout)}
         return {**fresh, "returncode": None, "timeout": True, **left, **self._left_open(), **self._taken()}
 
-    def _fresh(self, name: str, total: bytes | None) -> bytes | None:
-        """Return what is new in ``total``: CPython gives everything since the first call each time."""
-        known = sum(map(len, self.heard.get(name, ())))
-        return total[known:] if total and known else total
+    def rest(self) -> Outcome:
+        """Return what the last outcome, or the last one of this, has left: of pipes and of files."""
+        found = self.outputs.rest()
+        for name, data in list(self._unsaid.items()):
+            found[name] = self._piece(name, data)
+        return {**found, "more": True} if self._unsaid else found
+
+    def _fresh(self, *totals: bytes | None) -> Outcome:
+        """Return what is new in the two outputs: CPython gives everything since the first call each time."""
+        found: Outcome = {}
+        for name, total in zip(("stdout", "stderr"), totals, strict=True):
+            known = sum(map(len, self.heard.get(name, ())))
+            found[name] = self._piece(name, memoryview(total)[known:]) if total else total
+        return {**found, "more": True} if self._unsaid else found
+
+    def _piece(self, name: str, data: memoryview) -> bytes:
+        self._unsaid.pop(name, None)
+        if len(data) > _MOST:
+            self._unsaid[name] = data[_MOST:]
+        return bytes(data[:_MOST])
 
     def _left_open(self) -> Outcome:
         still = [name for name in self.pipes if _is_open(getattr(self.world, name))]

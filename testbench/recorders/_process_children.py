@@ -61,18 +61,44 @@ class Children:
     # Crossings.
 
     def observed(self, child: Child, outcome: Outcome) -> None:
-        """Let an outcome show in the files that the child shares with the program; op ``output`` brings the rest."""
-        self.output(child.outputs, outcome, self.reference(child.name), is_real=bool(child.name.real_pid))
+        """Let an outcome show in the files that the child shares with the program, and complete it from ``output``."""
+        parts: dict[str, list[bytes]] = {name: [outcome[name]] for name in child.pipes if outcome.get(name)}
+
+        def hear(further: Outcome) -> None:
+            for name in parts:
+                parts[name].append(further.get(name) or b"")
+
+        self.output(child.outputs, outcome, self.reference(child.name), child.rest, hear, bool(child.name.real_pid))
+        if outcome.get("more"):
+            outcome.update((name, b"".join(pieces)) for name, pieces in parts.items())
         if outcome.get("returncode") is not None:
             child.outputs.close()
             child.name.alone = None
 
-    def output(self, outputs: Outputs, outcome: Outcome, child: Plain, *, is_real: bool) -> None:
-        """Let an outcome show in files, and what did not fit in it: a child may have written more than memory holds."""
+    def output(
+        self,
+        outputs: Outputs,
+        outcome: Outcome,
+        child: Plain,
+        rest: Callable[[], Outcome],
+        hear: Callable[[Outcome], object],
+        is_real: bool,
+    ) -> None:
+        """Let an outcome show in files; op ``output`` brings what did not fit: it may be more than memory holds.
+
+        Args:
+            outputs: the files.
+            outcome: the first of them.
+            child: how requests name the child.
+            rest: the effect that returns the next outcome.
+            hear: is told of every further outcome.
+            is_real: the child has written there itself.
+        """
         if not is_real:
             outputs.give(outcome)
         while outcome.get("more"):
-            outcome = self.cross("output", {"child": child}, outputs.rest, raises=(OSError,))
+            outcome = self.cross("output", {"child": child}, rest, raises=(OSError,))
+            hear(outcome)
             if not is_real:
                 outputs.give(outcome)
 

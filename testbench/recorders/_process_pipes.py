@@ -21,6 +21,8 @@ from testbench.recorders._process_children import Children
 from testbench.recorders._process_world import STREAMS
 
 RAISES: Final = (OSError, ValueError)
+_AT_ONCE: Final = 1 << 28  # bytes; no event on a tape may be over 1 GiB
+_CHUNK: Final = 65_536
 
 
 class Pipe(io.RawIOBase):
@@ -149,11 +151,14 @@ class Source(Pipe):
         return len(data)
 
     def readall(self) -> Any:
-        """Read to the end of file, in one crossing."""
+        """Read to the end of file, in one crossing, or several of which each but the last brings 256 MiB."""
         if self._received is not None:
             data, self._received = self._received, b""
             return data
-        return self._read(-1)
+        parts = [self._read(-1)]
+        while parts[-1] is not None and len(parts[-1]) >= _AT_ONCE:
+            parts.append(self._read(-1))
+        return parts[0] if len(parts) == 1 else b"".join(part for part in parts if part)
 
     def receive(self, data: bytes) -> None:
         """Let ``data`` be all that is left to read; `readall` gives it out and nothing crosses any more."""
@@ -169,7 +174,8 @@ class Source(Pipe):
         if child is None:
             return self.reach().read(size)
         request: Plain = {"child": children.reference(child), "stream": self.stream, "size": size}
-        return children.cross("read", request, lambda: self._reach_of(child).read(size), raises=RAISES)
+        read = _read_much if size == -1 else lambda stream: stream.read(size)
+        return children.cross("read", request, lambda: read(self._reach_of(child)), raises=RAISES)
 
 
 class Sink(Pipe):
@@ -211,6 +217,19 @@ class Sink(Pipe):
         """Close the real pipe, except while collecting."""
         if self._collected is None:
             super().close_real()
+
+
+def _read_much(stream: Any) -> bytes | None:
+    """Read to the end of file, or so much as one event brings, or what is there; None when a pipe is empty."""
+    parts: list[bytes] = []
+    left = _AT_ONCE
+    while left > 0:
+        part = stream.read(min(left, _CHUNK))
+        if not part:
+            return part if not parts else b"".join(parts)
+        parts.append(part)
+        left -= len(part)
+    return b"".join(parts)
 
 
 def _closed() -> ValueError:

@@ -60,7 +60,7 @@ class System:
 
         try:
             outcome = children.cross("system", {"command": as_plain(command)}, effect, raises=(OSError, ValueError))
-            children.output(outputs, outcome, "system", is_real=bool(ran))
+            children.output(outputs, outcome, "system", outputs.rest, bool, bool(ran))
             if ran:
                 children.report_terminal(outputs.unseen)
         finally:

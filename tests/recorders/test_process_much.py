@@ -106,3 +106,27 @@ def test_spool_keeps_in_memory_what_no_disk_takes(monkeypatch: pytest.MonkeyPatc
     spool.put(data)
     assert spool.get(9_000_000) == data
     spool.close()
+
+
+def test_what_no_event_can_hold_comes_in_several(ways: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What communicate, or reading to the end, brings is put together from pieces that a tape can hold."""
+    monkeypatch.setattr("testbench.recorders._process_child._MOST", 10)
+    monkeypatch.setattr("testbench.recorders._process_pipes._AT_ONCE", 10)
+    script = "printf 0123456789; printf 0123456789abcde; printf 0123456789ABCDE01234 >&2"
+
+    def program(_: Path) -> Any:
+        whole = subprocess.run(script, shell=True, capture_output=True)
+        with Popen(script, shell=True, stdout=PIPE, stderr=subprocess.DEVNULL) as child:
+            read = child.stdout.read()
+        with Popen(script, shell=True, stdout=PIPE, stderr=PIPE, text=True) as child:
+            timed = child.communicate(timeout=60)
+        return whole.stdout, whole.stderr, read, timed
+
+    out, err = b"01234567890123456789abcde", b"0123456789ABCDE01234"
+    assert ways.agree(program) == ("returned", (out, err, out, (out.decode(), err.decode())))
+    assert ways.ops() == [
+        *("spawn", "communicate", "output", "output"),
+        *("spawn", "read", "read", "read", "wait"),
+        *("spawn", "communicate", "output", "output"),
+    ]
+    assert [process.stdout for process in processes(ways.events())] == [out] * 3
