@@ -56,6 +56,7 @@ class Process:
     error: Raised | None = None
     expired: bool = False
     _began_ns: int = field(default=0, repr=False)
+    _growing: dict[str, bytearray] = field(factory=dict, repr=False)
 
     def observe(self, event: Event) -> None:
         """Add what an event says of this process."""
@@ -65,15 +66,25 @@ class Process:
         if not isinstance(event.outcome, Returned):
             return
         value = event.outcome.value
-        self.stdin += _bytes(request.get("input")) + _sent(request, value)
+        self._add("stdin", _bytes(request.get("input")) + _sent(request, value))
         if event.op == "read":
             value = {_OUTPUT.get(str(request.get("stream")), ""): value}
         if isinstance(value, dict):
             self._hear(value)
 
+    def settle(self) -> None:
+        """Be told that there are no more events."""
+        for name, content in self._growing.items():
+            setattr(self, name, bytes(content))
+        self._growing.clear()
+
+    def _add(self, name: str, content: bytes) -> None:
+        if content:
+            self._growing.setdefault(name, bytearray()).extend(content)
+
     def _hear(self, value: dict[str, Any]) -> None:
-        self.stdout += _bytes(value.get("stdout"))
-        self.stderr += _bytes(value.get("stderr"))
+        self._add("stdout", _bytes(value.get("stdout")))
+        self._add("stderr", _bytes(value.get("stderr")))
         self.expired |= value.get("timeout") is True
         if self.returncode is None:  # after a waitpid of the program's own, CPython can only guess, and says 0
             self.returncode = _end(value)
@@ -107,7 +118,9 @@ def processes(events: Iterable[Event]) -> Iterator[Process]:
             named[event.lane, repr("system")] = found[-1]
         elif (observed := _observed(event, named)) is not None:
             observed.observe(event)
-    yield from found
+    for process in found:
+        process.settle()
+        yield process
 
 
 def _observed(event: Event, named: dict[_Key, Process]) -> Process | None:
