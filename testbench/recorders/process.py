@@ -9,7 +9,9 @@ streams or descriptors, ``ready`` for ``select``, ``poll`` and ``epoll``, so for
 
 Bytes are bytes: they are recorded as the pipe gave them, and decoded after that. A child's output that bypasses the
 program (inherited, or sent to a file) is recorded as well and appears in the same place on replay; only what goes to a
-terminal of the user does not. Replaying starts no process and sends no signal, except to the program itself.
+terminal of the user does not. What does not fit in one event, a child may write without end, comes in further ones,
+``output``, so memory is bounded where the program's own is; what a channel is asked besides bytes, ``ioctl`` and the
+state of a terminal, is an event too. Replaying starts no process and sends no signal, except to the program itself.
 
 What cannot be recorded is reported while recording and refused on replay: ``os.fork``, ``exec``, multiprocessing, and
 children that talk with somebody else through a socket or terminal of the program.
