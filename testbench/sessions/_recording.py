@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, Final
 
-import attrs
-
 from testbench.errors import RecordingError, TapeWriteError, TestbenchError
-from testbench.protocol import Effect, Plain, Runs
+from testbench.protocol import Effect, Plain
 from testbench.sessions._appending import Appender
 from testbench.sessions._baton import Baton
+from testbench.sessions._call import KindCall
 from testbench.sessions._errors import capture
 from testbench.sessions._handling import RecordedSignals
 from testbench.sessions._lanes import Lane, Lanes
 from testbench.sessions._leaks import UNSEEN_FORK, Leaks
-from testbench.sessions._moments import BEFORE, HANDLED, INTERRUPTED
-from testbench.sessions._readers import Bind, Gathering, Source, serve
+from testbench.sessions._moments import HANDLED, INTERRUPTED
+from testbench.sessions._readers import Source
+from testbench.sessions._recorded_runs import RecordedRuns
 from testbench.sessions._waiting import RAN_OUT, Waiting
 from testbench.tape import Outcome, Returned, Writer, plain
 
@@ -37,26 +37,26 @@ class Recording:
     def __init__(self, writer: Writer, now_ns: Callable[[], int]) -> None:
         self._now_ns = now_ns
         self._appender = Appender(writer, now_ns)
-        self._sources: list[Source] = []
         self._broken: TestbenchError | None = None
         self._raised = False
         self._finished = False
         self.leaks = Leaks()
         self.lanes = Lanes(self._born, self._adopted, self._go_parallel, self._begin, self._ended)
         self._baton = Baton(self.lanes.main, lambda waits: waits[0] if waits else None)
+        self._runs = RecordedRuns(self, self._appender, self._baton)
         self.waiting = Waiting(self.lanes, self._baton, self)
         self.signals = RecordedSignals(
             self.lanes, self._appender, self._baton, self.leaks, self._is_idle, self._signal_broke
         )
 
-    def call_for(self, kind: str) -> RecordingCall:
+    def call_for(self, kind: str) -> KindCall:
         """Return the waist for one kind."""
-        return RecordingCall(self, kind)
+        return KindCall(self, kind)
 
     def cross(self, name: str, request: Plain, effect: Effect, raises: tuple[type[BaseException], ...]) -> Plain:
         """Perform one crossing and append its event; see `testbench.protocol.Call`."""
         lane = self.lanes.current()
-        if lane.depth or self._finished or self._is_broken():
+        if lane.depth or self.is_off():
             return effect()
         lane.depth = 1
         try:
@@ -110,68 +110,14 @@ class Recording:
         if not self._finished:
             self._appender.call(name, lane, request, took_ns, outcome)
 
-    # Sources.
-
     def add_source(self, source: Source) -> None:
         """Open a source; see `testbench.protocol.Call.source`."""
-        self._sources.append(source)
-        self._bind(source)
-
-    def _bind(self, source: Source) -> None:
-        if self.lanes.single:
-            serve(lambda: self._next_run(source), source.bind)
-        else:
-            source.bind(self._parallel_reader(source))
-
-    def _next_run(self, source: Source) -> Iterable[Any]:
-        """Begin a run; or make a single read that goes nowhere, when it is part of another crossing."""
-        lane = self.lanes.current()
-        if lane.depth or self._finished or self._is_broken():
-            return (source.effect(),)
-        name, gathering = source.name, Gathering(source)
-        lane.depth = 1
-        try:
-            with self._appender.lock:
-                self._appender.begin_run(name, lane.number, gathering)
-        except BaseException as reason:
-            self._break(reason, name, raised=True)
-            raise
-        finally:
-            self.signals.leave(lane, name, BEFORE)
-        return gathering.reads
-
-    def _parallel_reader(self, source: Source) -> Callable[[], Any]:
-        """Return the reader for several lanes: the read happens under the lock, so that the order is the true one."""
-        appender, name, effect = self._appender, source.name, source.effect
-
-        def read() -> Any:
-            lane = self.lanes.current()
-            if lane.depth or self._finished or self._is_broken():
-                return effect()
-            lane.depth = 1
-            try:
-                self._baton.take(lane)
-                with appender.lock:
-                    run = appender.open
-                    if run is None or run.name != name or run.lane != lane.number or run.gathering.full:
-                        appender.begin_run(name, lane.number, Gathering(source))
-                    assert appender.open is not None
-                    return next(appender.open.gathering.reads)
-            except BaseException as reason:
-                self._break(reason, name, raised=True)
-                raise
-            finally:
-                self.signals.leave(lane, None)
-
-        return read
-
-    def _go_parallel(self) -> None:
-        with self._appender.lock:
-            self._appender.end_run()
-        for source in self._sources:
-            self._bind(source)
+        self._runs.add(source)
 
     # Lanes.
+
+    def _go_parallel(self) -> None:
+        self._runs.go_parallel()
 
     def _born(self, parent: Lane, name: str) -> Lane:
         if self._is_idle():
@@ -308,16 +254,20 @@ class Recording:
         self._broken, self._raised = reason, raised
         self._baton.end()
 
+    def broke(self, reason: BaseException, where: str) -> None:
+        """Give the tape up for a reason that the program is told by the exception itself."""
+        self._break(reason, where, raised=True)
+
     def _signal_broke(self, reason: BaseException) -> None:
-        self._break(reason, HANDLED, raised=True)
+        self.broke(reason, HANDLED)
 
     def _is_idle(self) -> bool:
         return self._finished or self._broken is not None
 
-    def _is_broken(self) -> bool:
-        """Tell whether the tape is lost already; raise what broke it if the program has not seen that yet."""
-        if self._broken is None:
-            return False
+    def is_off(self) -> bool:
+        """Tell whether nothing is recorded any more; raise what broke the tape if the program has not seen that yet."""
+        if self._finished or self._broken is None:
+            return self._finished
         if not self._raised:
             self._raised = True
             raise self._broken
@@ -331,33 +281,3 @@ def _perform(lane: Lane, name: str, effect: Effect) -> Plain:
         return effect()
     finally:
         lane.effect = None
-
-
-@attrs.frozen
-class RecordingCall:
-    """The waist of one kind while recording; see `testbench.protocol.Call`."""
-
-    _mode: Recording
-    _kind: str
-
-    def __call__(
-        self, op: str, request: Plain, effect: Effect, *, raises: tuple[type[BaseException], ...] = ()
-    ) -> Plain:
-        """Perform the crossing and write it down."""
-        return self._mode.cross(f"{self._kind}.{op}", request, effect, raises)
-
-    def source(self, op: str, effect: Callable[[], Any], bind: Bind, *, runs: Runs | None = None) -> None:
-        """Let reads gather in runs."""
-        self._mode.add_source(Source(f"{self._kind}.{op}", effect, bind, runs))
-
-    def leak(self, op: str, request: Plain, effect: Callable[[], Any], *, instead: str = "") -> Any:
-        """Let it happen, and list it."""
-        return self._mode.leak(f"{self._kind}.{op}", request, effect, instead)
-
-    def inside(self) -> bool:
-        """Tell whether it belongs to an effect, or comes after the recording."""
-        return self._mode.inside()
-
-    def follows(self) -> bool:
-        """Tell whether it is the program's."""
-        return self._mode.follows()

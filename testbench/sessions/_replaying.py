@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final, NoReturn
 
-import attrs
-
 from testbench.errors import TestbenchError, UsageError
-from testbench.protocol import Effect, Matcher, Plain, Runs
+from testbench.protocol import Effect, Matcher, Plain
 from testbench.sessions._arriving import Arrivals, OverError
 from testbench.sessions._baton import Baton, Wait
+from testbench.sessions._call import KindCall
 from testbench.sessions._cursor import STRANGER, Cursor, RawEvent
 from testbench.sessions._delivering import ReplayedSignals
 from testbench.sessions._errors import rebuild
 from testbench.sessions._lanes import Lane, Lanes
 from testbench.sessions._leaks import UNSEEN_FORK
 from testbench.sessions._matching import exact
-from testbench.sessions._readers import Answers, Bind, Source, serve
+from testbench.sessions._readers import Source
+from testbench.sessions._replayed_runs import ReplayedRuns
 from testbench.sessions._reporting import Reporter
 from testbench.sessions._rerecording import Rerecorder
 from testbench.sessions._waiting import RAN_OUT, Waiting
@@ -49,15 +49,14 @@ class Replaying:
         self._reader = reader
         self._matchers = matchers
         self._rerecorder = Rerecorder(writer)
-        self._sources: list[Source] = []
-        self._run: Answers | None = None  # the values of the open run
-        self._open = ""  # the name of its source
-        self.lanes = Lanes(self._born, self._adopted, self._go_parallel, self._begin, self._ended)
+        self._runs = ReplayedRuns(self, reader, self._rerecorder)
+        self.lanes = Lanes(self._born, self._adopted, self._runs.go_parallel, self._begin, self._ended)
         self._baton = Baton(self.lanes.main, self._choose, stall_s)
         self.waiting = Waiting(self.lanes, self._baton, self)
-        self._arrivals = Arrivals(self._unplug, self._baton)
+        self._arrivals = Arrivals(self._runs.unplug, self._baton)
         self.cursor = Cursor(reader, stall_s, lambda: self._arrivals.failure)
         self._arrivals.follow(self.cursor, Reporter(reader, self.cursor, matchers))
+        self._runs.follow(self._arrivals)
         self.signals = ReplayedSignals(
             reader,
             self.cursor,
@@ -65,8 +64,8 @@ class Replaying:
             self.lanes,
             self._baton,
             self._rerecorder,
-            self._arrive_own,
-            self._is_at_rest,
+            self.arrive,
+            self._runs.at_rest,
         )
         self.cursor.shared = not self.lanes.single
 
@@ -75,9 +74,9 @@ class Replaying:
         """What went wrong so far, if anything."""
         return self._arrivals.failure
 
-    def call_for(self, kind: str) -> ReplayingCall:
+    def call_for(self, kind: str) -> KindCall:
         """Return the waist for one kind."""
-        return ReplayingCall(self, kind)
+        return KindCall(self, kind)
 
     def cross(self, name: str, request: Plain, effect: Effect, raises: tuple[type[BaseException], ...]) -> Plain:
         """Answer one crossing from the tape; see `testbench.protocol.Call`."""
@@ -115,7 +114,7 @@ class Replaying:
             raise self._rebuilt(outcome, raises, lane, name, request)
         return outcome.value
 
-    def refuse(self, name: str, request: Plain, instead: str) -> NoReturn:
+    def leak(self, name: str, request: Plain, effect: Callable[[], Any], instead: str) -> NoReturn:
         """Refuse a crossing that no tape can answer."""
         reason = f"{name} cannot be replayed, and is not let through to the real world"
         reason += f"; {instead}" if instead else ""
@@ -131,16 +130,12 @@ class Replaying:
     def _at(self, turn: int, lane: Lane, name: str, request: Plain, *, pausing: bool) -> RawEvent:
         if self.cursor.over:
             raise OverError
-        if self._run is not None:
-            self._settle(lane, name, request)
+        self._runs.settle(lane, name, request)
         return self._arrivals.at(turn, lane, name, request, pausing=pausing)
 
-    def _arrive_own(self, lane: Lane, name: str, request: Plain) -> RawEvent:
+    def arrive(self, lane: Lane, name: str, request: Plain) -> RawEvent:
+        """Wait for the turn of a lane; return its event, which no lane but this one can take."""
         return self._arrive(lane.number, lane, name, request)
-
-    def _is_at_rest(self) -> bool:
-        run = self._run
-        return run is None or not run.left()
 
     def _rebuilt(
         self, outcome: Raised, raises: tuple[type[BaseException], ...], lane: Lane, name: str, request: Plain
@@ -150,104 +145,9 @@ class Replaying:
         except UsageError as reason:
             self._arrivals.diverge("mismatch", str(reason), lane, name, request)
 
-    # Sources.
-
     def add_source(self, source: Source) -> None:
         """Open a source; see `testbench.protocol.Call.source`."""
-        self._sources.append(source)
-        self._bind(source)
-
-    def _bind(self, source: Source) -> None:
-        if self.lanes.single:
-            serve(lambda: self._next_run(source), source.bind)
-        else:
-            source.bind(self._parallel_reader(source))
-
-    def _next_run(self, source: Source) -> Iterable[Any]:
-        lane = self.lanes.current()
-        depth, lane.depth = lane.depth, 1
-        try:
-            if depth:
-                self._arrivals.intrude(source.name)
-            run = self._begin_run(source, lane)
-            self.cursor.advance()
-            return run.reads
-        except OverError:
-            return (source.effect(),)
-        except TestbenchError as error:
-            self._arrivals.stick(error)
-            raise
-        finally:
-            if depth:
-                lane.depth = depth
-            else:
-                self.signals.leave(lane, None)
-
-    def _begin_run(self, source: Source, lane: Lane) -> Answers:
-        name = source.name
-        event = self._arrive(lane.number, lane, name, None)
-        row = self.cursor.row
-        if row.name != name or row.fields != ("values",):
-            self._arrivals.diverge(
-                "mismatch", f"the tape holds {row.name} here, the program read {name}", lane, name, None
-            )
-        values = self._reader.run_values(event[3])
-        run = Answers(source, values)
-        self._run, self._open = run, name
-        self._rerecorder.run(row, event, values)
-        return run
-
-    def _settle(self, lane: Lane, name: str, request: Plain) -> None:
-        """Find that an open run was read to its end before its lane does anything else."""
-        if self._run is None or not (self.lanes.single or lane.number == self.cursor.turn):
-            return
-        left = self._run.left()
-        if not left:
-            self._run = None
-        elif self.lanes.single or name != self._open:
-            reads = "one more read" if left == 1 else f"{left} more reads"
-            self._arrivals.diverge(
-                "mismatch", f"the tape holds {reads} of {self._open} before this", lane, name, request
-            )
-
-    def _parallel_reader(self, source: Source) -> Callable[[], Any]:
-        """Return the reader for several lanes: the cursor stays at a run until its last value is taken."""
-        name = source.name
-
-        def read() -> Any:
-            lane = self.lanes.current()
-            if lane.depth:
-                self._arrivals.intrude(name)
-            lane.depth = 1
-            try:
-                self._arrive(lane.number, lane, name, None)
-                run = self._run or self._begin_run(source, lane)
-                value = next(run.reads)
-                if not run.left():
-                    self._run = None
-                    self.cursor.advance()
-                return value
-            except OverError:
-                return source.effect()
-            except TestbenchError as error:
-                self._arrivals.stick(error)
-                raise
-            finally:
-                self.signals.leave(lane, None)
-
-        return read
-
-    def _unplug(self) -> None:
-        """Let every read fail from now on."""
-        for source in self._sources:
-            source.bind(self._arrivals.fail)
-
-    def _go_parallel(self) -> None:
-        self._settle(self.lanes.main, "lane.start", None)
-        self._run = None
-        self.cursor.shared = True
-        for source in self._sources:
-            self._bind(source)
+        self._runs.add(source)
 
     # Lanes.
 
@@ -323,6 +223,15 @@ class Replaying:
         """Report a wait that nothing ends."""
         self._arrivals.stall(lane, "lane.wait")
 
+    def inside(self) -> bool:
+        """Tell whether the session is over; no effect is run before."""
+        return self.cursor.over
+
+    def follows(self) -> bool:
+        """Tell whether what happens now is the program's; see `Call.follows`."""
+        lane = self.lanes.known()
+        return lane is not None and not lane.depth and not self.cursor.over
+
     # The end.
 
     def see_fork(self) -> None:
@@ -337,7 +246,7 @@ class Replaying:
             DivergenceError: a divergence happened during the run, or events are left over.
             TapeDamagedError: the tape could not be read to its end.
         """
-        self._sources.clear()  # the world is restored; nothing may be routed any more
+        self._runs.close()
         try:
             self._check_leftover()
             self._rerecorder.close()
@@ -367,40 +276,9 @@ class Replaying:
         if self.failure is not None:
             raise self.failure
         lane = self.lanes.known() or self.lanes.main
-        self._settle(lane, "", None)
+        self._runs.settle(lane, "", None)
         self.cursor.check()
         if self.cursor.event is not None:
             left = self._reader.total - self.cursor.seq
             events = "one event was" if left == 1 else f"{left} events were"
             self._arrivals.diverge("leftover", f"the program has ended and {events} never asked for", lane, "", None)
-
-
-@attrs.frozen
-class ReplayingCall:
-    """The waist of one kind on replay; see `testbench.protocol.Call`."""
-
-    _mode: Replaying
-    _kind: str
-
-    def __call__(
-        self, op: str, request: Plain, effect: Effect, *, raises: tuple[type[BaseException], ...] = ()
-    ) -> Plain:
-        """Answer the crossing from the tape; the effect is not run, unless the session is over meanwhile."""
-        return self._mode.cross(f"{self._kind}.{op}", request, effect, raises)
-
-    def source(self, op: str, effect: Callable[[], Any], bind: Bind, *, runs: Runs | None = None) -> None:
-        """Answer reads from runs; the effect is not run."""
-        self._mode.add_source(Source(f"{self._kind}.{op}", effect, bind, runs))
-
-    def leak(self, op: str, request: Plain, effect: Callable[[], Any], *, instead: str = "") -> Any:
-        """Refuse."""
-        self._mode.refuse(f"{self._kind}.{op}", request, instead)
-
-    def inside(self) -> bool:
-        """Tell whether the session is over; no effect is run before."""
-        return self._mode.cursor.over
-
-    def follows(self) -> bool:
-        """Tell whether it is the program's."""
-        lane = self._mode.lanes.known()
-        return lane is not None and not lane.depth and not self._mode.cursor.over
