@@ -123,6 +123,25 @@ def measure(look_up: LookUp, with_floors: bool) -> dict[str, float]:
     return bench.best
 
 
+def per_session(tape: Path, opening: Callable[[Path], AbstractContextManager[object]]) -> float:
+    """Open and close a session with all recorders; milliseconds, the best of many."""
+    best = float("inf")
+    for _ in range(ROUNDS * 3):
+        start = perf_counter_ns()
+        with opening(tape):
+            pass
+        best = min(best, perf_counter_ns() - start)
+    return best / 1e6
+
+
+def report_sessions() -> None:
+    """Print what a session costs that does nothing."""
+    with tempfile.TemporaryDirectory() as folder:
+        tape = Path(folder) / "empty.tape"
+        at_most("all recorders, recording nothing", per_session(tape, testbench.record), 3, " ms")
+        at_most("all recorders, replaying nothing", per_session(tape, testbench.replay), 3, " ms")
+
+
 def report(function: str, best: dict[str, float]) -> None:
     """Print a line a case: how many times plain it is."""
     plain = best.pop("plain")
@@ -139,6 +158,7 @@ def main() -> None:
     """Measure and print."""
     for function, (look_up, with_floors) in FUNCTIONS.items():
         report(function, measure(look_up, with_floors))
+    report_sessions()
 
 
 if __name__ == "__main__":

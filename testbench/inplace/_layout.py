@@ -67,13 +67,17 @@ _store_three = api("PyArg_ParseTuple", c_int, py_object, c_char_p, c_void_p, c_v
 _definitions: dict[tuple[bytes, int, int, bytes | None], MethodDef] = {}
 
 
+_Words = ctypes.c_size_t * 5  # of the width of a pointer, and never None
+
+
 def _word(function: BuiltinFunctionType, index: int) -> int:
     return c_void_p.from_address(id(function) + HEAD + index * WORD).value or 0
 
 
 def read(function: BuiltinFunctionType) -> Body:
     """Return where calls of ``function`` go now."""
-    return Body(_word(function, 0), _word(function, 1), _word(function, 4))
+    words = _Words.from_address(id(function) + HEAD)
+    return Body(words[0], words[1], words[4])
 
 
 def write(function: BuiltinFunctionType, body: Body) -> None:

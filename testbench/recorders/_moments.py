@@ -117,7 +117,11 @@ def _strftime(call: Call, original: _Function, fields: Callable[[], tuple[Any, .
 
 
 def _gettime(call: Call, original: _Function, virtual: VirtualClock | None) -> _Function:
-    """``clock_gettime`` and ``clock_gettime_ns``; the clock is asked for by its number."""
+    """``clock_gettime`` and ``clock_gettime_ns``; the clock is asked for by its number.
+
+    The processor clock of a thread or process (``pthread_getcpuclockid``) has a negative number that says which, in
+    its high bits, and those differ from run to run: only what kind of clock it is, in the low three, is on the tape.
+    """
     op = original.__name__
     read = original if virtual is None else _still(original, virtual)
 
@@ -125,7 +129,8 @@ def _gettime(call: Call, original: _Function, virtual: VirtualClock | None) -> _
         clock = _index(args[0]) if len(args) == 1 else None
         if clock is None:
             return original(*args)
-        return call(op, {"clock": clock}, lambda: read(clock), raises=_RAISES)
+        asked = clock if clock >= 0 else clock & 7 | -8
+        return call(op, {"clock": asked}, lambda: read(clock), raises=_RAISES)
 
     return gettime
 

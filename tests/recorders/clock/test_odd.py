@@ -96,3 +96,23 @@ def test_impossible_sleeps(tmp_path, clock, seconds, error):
         assert program() == stock
     with testbench.replay(tmp_path / "sleep.tape"):
         assert program() == stock
+
+
+def test_processor_clocks_of_threads(tmp_path):
+    """Which thread is meant differs from run to run, and is not asked for on replay."""
+
+    def program():
+        clocks = []
+        for _ in range(2):
+            thread = threading.Thread(target=lambda: clocks.append(time.pthread_getcpuclockid(threading.get_ident())))
+            thread.start()
+            thread.join()
+        own = time.pthread_getcpuclockid(threading.get_ident())
+        return time.clock_gettime(own), len(clocks)
+
+    with testbench.record(tmp_path / "cpu.tape"):
+        recorded = program()
+    with testbench.replay(tmp_path / "cpu.tape"):
+        assert program() == recorded
+    with testbench.open_tape(tmp_path / "cpu.tape") as tape:
+        assert [event.request["clock"] for event in tape if event.op == "clock_gettime"] == [-2]
