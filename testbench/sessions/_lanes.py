@@ -22,6 +22,9 @@ from testbench.inplace.real import get_ident
 _GENERATIONS: Final = 16
 """How many generations of lanes a name spells out."""
 
+_READS: Final = 64
+"""So many reads of sources are made before other lanes may run; the number, unlike a time, is the same on replay."""
+
 _STARTERS: Final = ("start_new_thread", "start_joinable_thread")  # the second since CPython 3.13
 
 
@@ -38,7 +41,8 @@ class Lane:
     signal that came while no handler could run.
 
     `ident` and `native_id` are those of its thread, as Python and as the operating system know it; 0 until it runs.
-    `waits` holds what it waits for, what a signal handler in it waits for last; `ends` what is free when it has ended.
+    `waits` holds what it waits for, what a signal handler in it waits for last; `ends` what is free when it has ended;
+    `reads` counts what it has read of sources beside other lanes.
     """
 
     number: int
@@ -53,11 +57,17 @@ class Lane:
     native_id: int = 0
     waits: list[Any] = attrs.Factory(list)
     ends: list[Any] = attrs.Factory(list)
+    reads: int = 0
 
     def run_here(self) -> int:
         """Be the lane of the running thread; return its ident."""
         self.ident, self.native_id = get_ident(), _thread.get_native_id()
         return self.ident
+
+    def reads_on(self) -> bool:
+        """Count a read; tell whether other lanes may run before it: one that looks at a clock may wait for them."""
+        self.reads += 1
+        return self.reads % _READS == 0
 
     def next_child(self) -> str:
         """Return the name that the next lane started by this one will have."""

@@ -86,6 +86,8 @@ class RecordedRuns:
                 return effect()
             lane.depth = 1
             try:
+                if lane.reads_on():
+                    self._baton.give_up(lane)
                 self._baton.take(lane)
                 with appender.lock:
                     run = appender.open

@@ -23,7 +23,7 @@ class Owner(Protocol):
     lanes: Lanes
     signals: ReplayedSignals
 
-    def arrive(self, lane: Lane, name: str, request: Plain) -> RawEvent:
+    def arrive(self, lane: Lane, name: str, request: Plain, *, pausing: bool = False) -> RawEvent:
         """Wait for the turn of a lane; return its event."""
 
 
@@ -140,7 +140,7 @@ class ReplayedRuns:
                 self._arrivals.intrude(name)
             lane.depth = 1
             try:
-                owner.arrive(lane, name, None)
+                owner.arrive(lane, name, None, pausing=lane.reads_on())
                 run = self._run or self._begin(source, lane)
                 value = next(run.reads)
                 if not run.left():

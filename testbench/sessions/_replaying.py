@@ -133,9 +133,9 @@ class Replaying:
         self._runs.settle(lane, name, request)
         return self._arrivals.at(turn, lane, name, request, pausing=pausing)
 
-    def arrive(self, lane: Lane, name: str, request: Plain) -> RawEvent:
+    def arrive(self, lane: Lane, name: str, request: Plain, *, pausing: bool = False) -> RawEvent:
         """Wait for the turn of a lane; return its event, which no lane but this one can take."""
-        return self._arrive(lane.number, lane, name, request)
+        return self._arrive(lane.number, lane, name, request, pausing=pausing)
 
     def _rebuilt(
         self, outcome: Raised, raises: tuple[type[BaseException], ...], lane: Lane, name: str, request: Plain

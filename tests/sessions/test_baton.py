@@ -239,3 +239,25 @@ def test_locks_are_as_they_were_afterwards(tmp_path: Path) -> None:
             queue.SimpleQueue().get(timeout=0.001)
     after = [dict(vars(kind)) for kind in (type(threading.Lock()), type(threading.RLock()), queue.SimpleQueue)]
     assert after == before
+
+
+def test_a_lane_that_looks_at_the_clock_lets_others_run(tmp_path: Path) -> None:
+    """A thread that polls until a time, or until another has done something, reads as often on replay."""
+
+    def program() -> tuple[int, list[str]]:
+        done: list[str] = []
+        thread = threading.Thread(target=done.append, args=("done",))
+        reads, until = 0, time.monotonic() + 10
+        thread.start()
+        other = threading.Thread(target=lambda: done.append(str(time.time() > 0)))
+        other.start()
+        while len(done) < 2 and time.monotonic() < until:
+            reads += 1
+        thread.join()
+        other.join()
+        return reads, done
+
+    with testbench.record(tmp_path / "t.tape"):
+        recorded = program()
+    with testbench.replay(tmp_path / "t.tape"):
+        assert program() == recorded
