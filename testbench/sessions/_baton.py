@@ -8,7 +8,8 @@ with the outcome of a crossing: while recording the one that came first, on repl
 lanes do depends on nothing but the events, in both modes alike, and nothing of it has to stand on the tape.
 
 A lane that sleeps in the operating system with the baton in its hand, in a call that nobody intercepts, or computes
-for long while others wait, is noticed and loses it: it runs beside the others then until its next crossing. Reads of a clock do not give it up, but for every 64th.
+for long while others wait, is noticed and loses it: it runs beside the others then until its next crossing. Reads of a
+clock do not give it up, but for every 64th.
 """
 
 from __future__ import annotations
