@@ -41,7 +41,7 @@ class PopenMethods:
         self._children = children
         self._env_names = env_names
         self._originals: dict[str, Callable[..., Any]] = {}
-        self._steps: dict[str, Any] = {}
+        self._usual: tuple[Any, ...] = ()
         self.world: type = subprocess.Popen
 
     def install(self, stack: ExitStack) -> None:
@@ -51,7 +51,7 @@ class PopenMethods:
             UnsupportedError: this is not the Popen that we know.
         """
         _check_popen()
-        self._steps = {name: _code_of(getattr(subprocess.Popen, name)) for name in _STEPS}
+        self._usual = tuple(getattr(subprocess.Popen, name) for name in _STEPS)
         redirects = {name: Attribute(subprocess.Popen, name) for name in _METHODS}
         self._originals = {name: redirect.original for name, redirect in redirects.items()}
         nowhere = self._children.nowhere
@@ -120,8 +120,20 @@ class PopenMethods:
 
         Then CPython's code runs as it is, with these steps, and each system call is an event.
         """
-        kind, own = type(face), vars(face)
-        return any(name in own or _code_of(getattr(kind, name)) is not code for name, code in self._steps.items())
+        own, usual = vars(face), self._usual
+        if (
+            type(face) is subprocess.Popen
+            and "_wait" not in own
+            and "_communicate" not in own
+            and "_try_wait" not in own
+        ):
+            now = subprocess.Popen._wait, subprocess.Popen._communicate, subprocess.Popen._try_wait  # type: ignore[attr-defined]  # private
+            if now == usual:
+                return False  # nearly always, and at once
+        return any(
+            name in own or _code_of(getattr(type(face), name)) is not _code_of(step)
+            for name, step in zip(_STEPS, usual, strict=True)
+        )
 
     def internal_poll(self, face: Any, _deadstate: int | None = None, **rest: Any) -> Any:
         """Look whether it has ended: op ``poll``. With ``_deadstate`` it is CPython's housekeeping, never an event."""
@@ -182,7 +194,7 @@ _METHODS: Final = {
     "send_signal": "send_signal",
 }
 
-_STEPS: Final = ("_communicate", "_wait", "_try_wait")
+_STEPS: Final = ("_wait", "_communicate", "_try_wait")
 """What CPython's ``communicate`` and ``wait`` are made of; private, and yet replaced by some programs and tests."""
 
 _USED: Final = (*_METHODS, *_STEPS, "_close_pipe_fds", "_save_input", "_translate_newlines")
