@@ -13,7 +13,7 @@ from testbench.protocol import Call, Plain
 from testbench.recorders._process_channels import Channels
 from testbench.recorders._process_child import Child, Name, Outcome
 from testbench.recorders._process_nowhere import Nowhere
-from testbench.recorders._process_outputs import Outputs
+from testbench.recorders._process_outputs import NO_OUTPUTS, Outputs
 
 FIRST_VIRTUAL_PID: Final = 5_000_000
 """Linux gives no pid above 4194304 (PID_MAX_LIMIT), so these never mean a real process."""
@@ -62,6 +62,10 @@ class Children:
 
     def observed(self, child: Child, outcome: Outcome) -> None:
         """Let an outcome show in the files that the child shares with the program, and complete it from ``output``."""
+        if outcome.get("more") is None and child.outputs is NO_OUTPUTS:
+            if outcome.get("returncode") is not None:
+                child.name.alone = None
+            return
         parts: dict[str, list[bytes]] = {name: [outcome[name]] for name in child.pipes if outcome.get(name)}
 
         def hear(further: Outcome) -> None:

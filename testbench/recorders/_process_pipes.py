@@ -25,6 +25,9 @@ _AT_ONCE: Final = 1 << 28  # bytes; no event on a tape may be over 1 GiB
 _CHUNK: Final = 65_536
 
 
+_ILLEGAL_SEEK: Final = os.strerror(errno.ESPIPE)
+
+
 class Pipe(io.RawIOBase):
     """One end of one pipe; looks like the `io.FileIO` whose place it takes.
 
@@ -117,7 +120,7 @@ class Pipe(io.RawIOBase):
         """Raise what the system says of a pipe; ``tell`` does so too."""
         if self.closed:
             raise _closed()
-        raise OSError(errno.ESPIPE, os.strerror(errno.ESPIPE))
+        raise OSError(errno.ESPIPE, _ILLEGAL_SEEK)
 
     def _reach_of(self, child: Name) -> Any:
         child.check_real()

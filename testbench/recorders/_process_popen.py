@@ -71,12 +71,12 @@ class PopenMethods:
         stack.callback(nowhere.end)  # before Popen is restored, which would start children with pipes that lead nowhere
 
     def _method(self, body: Callable[..., Any], original: Callable[..., Any]) -> Callable[..., Any]:
-        children = self._children
+        children, attribute, thread = self._children, self._children.attribute, self._children.thread
 
         @functools.wraps(original)
         def method(face: Any, *args: Any, **kwargs: Any) -> Any:
             # A child of ours is reached through its world's half wherever it is used, also inside an effect.
-            if children.thread.depth or (children.of(face) is None and children.passing()):
+            if thread.depth or (face.__dict__.get(attribute) is None and children.passing()):
                 return original(face, *args, **kwargs)
             return body(face, *args, **kwargs)
 

@@ -45,12 +45,17 @@ class Starter:
         """Start the child: op ``spawn``."""
         self._about_to_start()
         children, spawn, pipes = self._children, Spawn(listed(args), *rest, **named), pipes_of(face, self._children)
-        given = {**spawn.outside, **spawn.passed}
+        given = spawn.outside
+        if spawn.pass_fds or not spawn.close_fds:
+            given |= spawn.passed
         channels, unseen = channels_among(given, children.channels.can_join)
         try:
             if unseen is None and pipes is not None:
-                files = {stream: fd for stream, fd in given.items() if stream not in channels}
-                children.channels.join(self._spawn(face, spawn, pipes, files), channels)
+                for stream in channels:
+                    del given[stream]  # what is left are files, and what is inherited
+                name = self._spawn(face, spawn, pipes, given)
+                if channels:
+                    children.channels.join(name, channels)
             else:
                 self._let_through(unseen or "foreign_stream", face, spawn)
         finally:

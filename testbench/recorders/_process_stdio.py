@@ -46,8 +46,8 @@ def channels_among(given: Mapping[str, int], can_join: Callable[[int], bool]) ->
         can_join: tells whether the other end would be recognised.
     """
     found = {name: fd for name, fd in given.items() if fd > 2 and stands_for(fd) > 2 and talks(fd)}
-    strange = [name for name, fd in found.items() if not can_join(fd)]
-    return found, f"foreign_channel_as_{strange[0]}" if strange else None
+    strange = next((name for name, fd in found.items() if not can_join(fd)), None) if found else None
+    return found, None if strange is None else f"foreign_channel_as_{strange}"
 
 
 def outputs_of(outside: Mapping[str, int], devnull: int, name_pipe: NamePipe) -> Outputs:
