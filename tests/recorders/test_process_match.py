@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import testbench
-from testbench.recorders._process_match import MATCHERS
+from testbench.recorders.process._match import MATCHERS
 
 SPAWN: dict[str, Any] = {
     "program": "git",

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from testbench.processes import processes
-from testbench.recorders._process_spool import Spool
+from testbench.recorders.process._spool import Spool
 
 _MEBIBYTES = 48
 _WRITE = f"head -c {_MEBIBYTES << 20} /dev/urandom"
@@ -101,7 +101,7 @@ def test_spool_gives_back_what_it_was_given() -> None:
 def test_spool_keeps_in_memory_what_no_disk_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where no file can be made nothing is lost."""
     monkeypatch.setenv("TMPDIR", "/nowhere")
-    monkeypatch.setattr("testbench.recorders._process_spool._ALWAYS", ("/nowhere",))
+    monkeypatch.setattr("testbench.recorders.process._spool._ALWAYS", ("/nowhere",))
     spool, data = Spool(), bytes(3_000_000)
     spool.put(data)
     assert spool.get(9_000_000) == data
@@ -110,8 +110,8 @@ def test_spool_keeps_in_memory_what_no_disk_takes(monkeypatch: pytest.MonkeyPatc
 
 def test_what_no_event_can_hold_comes_in_several(ways: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """What communicate, or reading to the end, brings is put together from pieces that a tape can hold."""
-    monkeypatch.setattr("testbench.recorders._process_child._MOST", 10)
-    monkeypatch.setattr("testbench.recorders._process_pipes._AT_ONCE", 10)
+    monkeypatch.setattr("testbench.recorders.process._child._MOST", 10)
+    monkeypatch.setattr("testbench.recorders.process._pipes._AT_ONCE", 10)
     script = "printf 0123456789; printf 0123456789abcde; printf 0123456789ABCDE01234 >&2"
 
     def program(_: Path) -> Any:

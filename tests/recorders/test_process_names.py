@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import testbench
-from testbench.recorders._process_children import FIRST_VIRTUAL_PID
+from testbench.recorders.process._children import FIRST_VIRTUAL_PID
 
 
 def _in_threads(*bodies: Any) -> None:

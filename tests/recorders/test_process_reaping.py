@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import testbench
-from testbench.recorders._process_children import FIRST_VIRTUAL_PID
+from testbench.recorders.process._children import FIRST_VIRTUAL_PID
 
 needs_pidfd = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="the kernel has no pidfd")
 

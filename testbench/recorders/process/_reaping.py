@@ -10,10 +10,10 @@ from contextlib import ExitStack
 from typing import Any, Final
 
 from testbench.protocol import Plain
-from testbench.recorders._process_channels import PIDFD
-from testbench.recorders._process_child import Name
-from testbench.recorders._process_children import Children
-from testbench.recorders._process_pids import RAISES, Pids
+from testbench.recorders.process._channels import PIDFD
+from testbench.recorders.process._child import Name
+from testbench.recorders.process._children import Children
+from testbench.recorders.process._pids import RAISES, Pids
 
 _ENDED: Final = frozenset({os.CLD_EXITED, os.CLD_KILLED, os.CLD_DUMPED})
 """Codes of a child that has ended, waitid(2)."""

@@ -18,8 +18,8 @@ import attrs
 
 from testbench.inplace import real
 from testbench.protocol import Plain
-from testbench.recorders._process_fds import write_all
-from testbench.recorders._process_pump import Pump
+from testbench.recorders.process._fds import write_all
+from testbench.recorders.process._pump import Pump
 
 _PIECE: Final = 1 << 22
 """An outcome carries so much of each stream, in bytes, and says when there is more: a child may write without end."""

@@ -13,7 +13,7 @@ import attrs
 
 from testbench.inplace import Redirect, real
 from testbench.protocol import Plain
-from testbench.recorders._process_children import Children
+from testbench.recorders.process._children import Children
 
 RAISES: Final = (OSError, OverflowError)
 

@@ -16,8 +16,8 @@ from typing import Any, Final
 
 from testbench.inplace import Redirect
 from testbench.protocol import Plain
-from testbench.recorders._process_channels import Channel
-from testbench.recorders._process_children import Children
+from testbench.recorders.process._channels import Channel
+from testbench.recorders.process._children import Children
 
 _RAISES: Final = (OSError, ValueError, OverflowError, termios.error)
 

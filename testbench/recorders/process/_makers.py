@@ -13,9 +13,9 @@ from contextlib import ExitStack
 from typing import Any, Final
 
 from testbench.inplace import Redirect, TypeSlot
-from testbench.recorders._process_channels import Channel
-from testbench.recorders._process_children import Children
-from testbench.recorders._process_descriptors import Descriptors
+from testbench.recorders.process._channels import Channel
+from testbench.recorders.process._children import Children
+from testbench.recorders.process._descriptors import Descriptors
 
 _BEHIND: Final = ("recvfrom", "recvfrom_into", "recvmsg", "recvmsg_into", "sendto", "sendmsg")
 """Methods that move the bytes of a channel in ways that are not recorded."""

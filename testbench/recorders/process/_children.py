@@ -10,10 +10,10 @@ from typing import Any, Final
 from testbench.depth import Depth
 from testbench.errors import UnsupportedError
 from testbench.protocol import Call, Plain
-from testbench.recorders._process_channels import Channels
-from testbench.recorders._process_child import Child, Name, Outcome
-from testbench.recorders._process_nowhere import Nowhere
-from testbench.recorders._process_outputs import NO_OUTPUTS, Outputs
+from testbench.recorders.process._channels import Channels
+from testbench.recorders.process._child import Child, Name, Outcome
+from testbench.recorders.process._nowhere import Nowhere
+from testbench.recorders.process._outputs import NO_OUTPUTS, Outputs
 
 FIRST_VIRTUAL_PID: Final = 5_000_000
 """Linux gives no pid above 4194304 (PID_MAX_LIMIT), so these never mean a real process."""

@@ -17,8 +17,8 @@ import attrs
 
 from testbench.inplace import Redirect, real
 from testbench.protocol import Plain
-from testbench.recorders._process_beyond import reporting
-from testbench.recorders._process_direct import NUMBERS, Direct, Streams
+from testbench.recorders.process._beyond import reporting
+from testbench.recorders.process._direct import NUMBERS, Direct, Streams
 
 _UNFIT: Final = (OSError, TypeError, ValueError)
 

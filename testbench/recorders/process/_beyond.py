@@ -15,8 +15,8 @@ from typing import Any, Final
 
 from testbench.inplace import Attribute, Redirect
 from testbench.protocol import Plain
-from testbench.recorders._process_children import Children
-from testbench.recorders._process_spawn import as_plain
+from testbench.recorders.process._children import Children
+from testbench.recorders.process._spawn import as_plain
 
 _FUNCTIONS: Final[dict[str, Any]] = {
     "fork": os,

@@ -10,8 +10,8 @@ import warnings
 from typing import Any, Final
 
 from testbench.inplace import real
-from testbench.recorders._process_children import Children
-from testbench.recorders._process_pipes import Sink, Source
+from testbench.recorders.process._children import Children
+from testbench.recorders.process._pipes import Sink, Source
 
 _KINDS: Final[dict[str, Any]] = {"rb": (Source, io.BufferedReader), "wb": (Sink, io.BufferedWriter)}
 

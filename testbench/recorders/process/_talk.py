@@ -16,8 +16,8 @@ import attrs
 
 from testbench.errors import UnsupportedError
 from testbench.protocol import Plain
-from testbench.recorders._process_child import Child, Outcome
-from testbench.recorders._process_children import Children
+from testbench.recorders.process._child import Child, Outcome
+from testbench.recorders.process._children import Children
 
 RAISES: Final = (OSError, ValueError, OverflowError)
 

@@ -10,7 +10,7 @@ import attrs
 
 from testbench.inplace import Attribute
 from testbench.protocol import Plain
-from testbench.recorders._process_direct import Direct, Streams
+from testbench.recorders.process._direct import Direct, Streams
 
 _SEARCHING: Final = ("execvp", "execvpe")
 _NOT_STARTED: Final = ["/bin/sh", "-c", "exit 127"]

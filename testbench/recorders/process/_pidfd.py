@@ -19,9 +19,9 @@ import attrs
 
 from testbench.inplace import real
 from testbench.protocol import Plain
-from testbench.recorders._process_channels import PIDFD
-from testbench.recorders._process_fds import identity
-from testbench.recorders._process_pids import RAISES, Pids
+from testbench.recorders.process._channels import PIDFD
+from testbench.recorders.process._fds import identity
+from testbench.recorders.process._pids import RAISES, Pids
 
 _OTHERWISE: Final = (
     "open it with os.pidfd_open inside of the session, for a child of the session, and do not duplicate it"

@@ -16,15 +16,15 @@ from typing import Any, Final
 from testbench.errors import UnsupportedError
 from testbench.inplace import Attribute
 from testbench.protocol import Plain
-from testbench.recorders._process_asyncio import Watchers
-from testbench.recorders._process_child import Child, Outcome
-from testbench.recorders._process_children import Children
-from testbench.recorders._process_open import Opening
-from testbench.recorders._process_pipes import handed_on
-from testbench.recorders._process_spawn import check_signature
-from testbench.recorders._process_start import Starter
-from testbench.recorders._process_talk import Talk, as_number
-from testbench.recorders._process_world import world_class
+from testbench.recorders.process._asyncio import Watchers
+from testbench.recorders.process._child import Child, Outcome
+from testbench.recorders.process._children import Children
+from testbench.recorders.process._open import Opening
+from testbench.recorders.process._pipes import handed_on
+from testbench.recorders.process._spawn import check_signature
+from testbench.recorders.process._start import Starter
+from testbench.recorders.process._talk import Talk, as_number
+from testbench.recorders.process._world import world_class
 
 WAIT_RAISES: Final = (OSError, ValueError, OverflowError)
 _NO_STREAM: Final[Outcome] = {"stdout": None, "stderr": None}

@@ -16,9 +16,9 @@ from typing import Any, Final
 
 from testbench.inplace import real
 from testbench.protocol import Plain
-from testbench.recorders._process_child import Name
-from testbench.recorders._process_children import Children
-from testbench.recorders._process_world import STREAMS
+from testbench.recorders.process._child import Name
+from testbench.recorders.process._children import Children
+from testbench.recorders.process._world import STREAMS
 
 RAISES: Final = (OSError, ValueError)
 _AT_ONCE: Final = 1 << 28  # bytes; no event on a tape may be over 1 GiB

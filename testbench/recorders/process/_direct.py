@@ -8,11 +8,11 @@ from typing import Any, Final
 import attrs
 
 from testbench.protocol import Plain
-from testbench.recorders._process_child import Child, Name, Outcome
-from testbench.recorders._process_children import Children
-from testbench.recorders._process_outputs import Outputs
-from testbench.recorders._process_spawn import Spawn, inheritable, request_of
-from testbench.recorders._process_stdio import channels_among, describe, outputs_of
+from testbench.recorders.process._child import Child, Name, Outcome
+from testbench.recorders.process._children import Children
+from testbench.recorders.process._outputs import Outputs
+from testbench.recorders.process._spawn import Spawn, inheritable, request_of
+from testbench.recorders.process._stdio import channels_among, describe, outputs_of
 
 NUMBERS: Final = {"stdin": 0, "stdout": 1, "stderr": 2}
 """The descriptors of the three standard streams."""

@@ -15,8 +15,8 @@ from typing import Final
 
 from testbench.inplace import real
 from testbench.inplace.own import start_own_thread
-from testbench.recorders._process_fds import own_pipe, write_all
-from testbench.recorders._process_spool import Spool
+from testbench.recorders.process._fds import own_pipe, write_all
+from testbench.recorders.process._spool import Spool
 
 _CHUNK: Final = 65_536
 _MOST: Final = 1 << 20

@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from testbench.inplace import Attribute, real
-from testbench.recorders._process_children import Children
+from testbench.recorders.process._children import Children
 
 _MODULE = "asyncio.unix_events"
 _WATCHERS = ("ThreadedChildWatcher", "PidfdChildWatcher") if sys.version_info >= (3, 12) else ("ThreadedChildWatcher",)

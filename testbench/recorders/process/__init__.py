@@ -27,22 +27,22 @@ from typing import Any
 
 from testbench.errors import UnsupportedError, UsageError
 from testbench.protocol import Call
-from testbench.recorders._process_beyond import install_beyond
-from testbench.recorders._process_children import Children
-from testbench.recorders._process_control import Control
-from testbench.recorders._process_descriptors import Descriptors
-from testbench.recorders._process_direct import Direct
-from testbench.recorders._process_makers import install_makers
-from testbench.recorders._process_match import MATCHERS
-from testbench.recorders._process_pidfd import Pidfds
-from testbench.recorders._process_pids import PidFunctions, Pids
-from testbench.recorders._process_popen import PopenMethods
-from testbench.recorders._process_posix import PosixSpawn
-from testbench.recorders._process_pty import PtySpawn
-from testbench.recorders._process_ready import Readiness
-from testbench.recorders._process_reaping import Reaping
-from testbench.recorders._process_spawnv import Spawnv
-from testbench.recorders._process_system import System
+from testbench.recorders.process._beyond import install_beyond
+from testbench.recorders.process._children import Children
+from testbench.recorders.process._control import Control
+from testbench.recorders.process._descriptors import Descriptors
+from testbench.recorders.process._direct import Direct
+from testbench.recorders.process._makers import install_makers
+from testbench.recorders.process._match import MATCHERS
+from testbench.recorders.process._pidfd import Pidfds
+from testbench.recorders.process._pids import PidFunctions, Pids
+from testbench.recorders.process._popen import PopenMethods
+from testbench.recorders.process._posix import PosixSpawn
+from testbench.recorders.process._pty import PtySpawn
+from testbench.recorders.process._ready import Readiness
+from testbench.recorders.process._reaping import Reaping
+from testbench.recorders.process._spawnv import Spawnv
+from testbench.recorders.process._system import System
 
 
 class Process:

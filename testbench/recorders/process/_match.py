@@ -12,7 +12,7 @@ _SHORT: Final = 80
 
 
 def match_spawn(recorded: Plain, live: Plain) -> str | None:
-    """Compare every field of two spawns; see `testbench.recorders._process_spawn.request_of`."""
+    """Compare every field of two spawns; see `testbench.recorders.process._spawn.request_of`."""
     return None if same(recorded, live) else _told(_differing(_fields(recorded), _fields(live)))
 
 

@@ -11,11 +11,11 @@ from typing import Final
 
 from testbench.inplace import real
 from testbench.protocol import Plain
-from testbench.recorders._process_channels import talks
-from testbench.recorders._process_fds import identity
-from testbench.recorders._process_outputs import NO_OUTPUTS, Outputs, Shared, share
-from testbench.recorders._process_pump import stands_for
-from testbench.recorders._process_spawn import Spawn
+from testbench.recorders.process._channels import talks
+from testbench.recorders.process._fds import identity
+from testbench.recorders.process._outputs import NO_OUTPUTS, Outputs, Shared, share
+from testbench.recorders.process._pump import stands_for
+from testbench.recorders.process._spawn import Spawn
 
 _CHUNK: Final = 1 << 20
 

@@ -15,8 +15,8 @@ from typing import Any, Final
 import attrs
 
 from testbench.inplace import real
-from testbench.recorders._process_child import Name
-from testbench.recorders._process_nowhere import Nowhere
+from testbench.recorders.process._child import Name
+from testbench.recorders.process._nowhere import Nowhere
 
 Key = tuple[Hashable, ...]
 

@@ -9,14 +9,14 @@ import attrs
 
 from testbench.inplace import real
 from testbench.protocol import Plain
-from testbench.recorders._process_child import Child, Name, Outcome
-from testbench.recorders._process_children import Children
-from testbench.recorders._process_nowhere import Nowhere
-from testbench.recorders._process_outputs import Outputs
-from testbench.recorders._process_pipes import Pipe, pipes_of
-from testbench.recorders._process_spawn import Spawn, listed, plain_args, request_of
-from testbench.recorders._process_stdio import channels_among, describe, outputs_of
-from testbench.recorders._process_world import new_world
+from testbench.recorders.process._child import Child, Name, Outcome
+from testbench.recorders.process._children import Children
+from testbench.recorders.process._nowhere import Nowhere
+from testbench.recorders.process._outputs import Outputs
+from testbench.recorders.process._pipes import Pipe, pipes_of
+from testbench.recorders.process._spawn import Spawn, listed, plain_args, request_of
+from testbench.recorders.process._stdio import channels_among, describe, outputs_of
+from testbench.recorders.process._world import new_world
 
 _HANDED: Final = {"stdout": "c2pwrite", "stderr": "errwrite"}
 

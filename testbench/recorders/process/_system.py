@@ -13,10 +13,10 @@ import attrs
 
 from testbench.inplace import Redirect, real
 from testbench.protocol import Plain
-from testbench.recorders._process_children import Children
-from testbench.recorders._process_outputs import Outputs
-from testbench.recorders._process_spawn import as_plain
-from testbench.recorders._process_stdio import outputs_of
+from testbench.recorders.process._children import Children
+from testbench.recorders.process._outputs import Outputs
+from testbench.recorders.process._spawn import as_plain
+from testbench.recorders.process._stdio import outputs_of
 
 _INHERITED: Final = {"stdin": 0, "stdout": 1, "stderr": 2}
 """The streams of a child of ``system(3)``: all three are the program's own."""

@@ -18,8 +18,8 @@ from typing import Any, Final
 from testbench.errors import UnsupportedError
 from testbench.inplace import Redirect, TypeSlot, real
 from testbench.protocol import Plain
-from testbench.recorders._process_children import Children
-from testbench.recorders._process_watched import Watched, watched_by_epoll
+from testbench.recorders.process._children import Children
+from testbench.recorders.process._watched import Watched, watched_by_epoll
 
 _RAISES: Final = (OSError, ValueError, TypeError, OverflowError, RuntimeError)
 _POLL: Final = type(select.poll())

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from testbench.inplace import real
-from testbench.recorders._process_fds import identity
+from testbench.recorders.process._fds import identity
 
 
 class Nowhere:

@@ -11,10 +11,10 @@ import attrs
 
 from testbench.inplace import Redirect, real
 from testbench.protocol import Plain
-from testbench.recorders._process_actions import Actions, Opened, Source
-from testbench.recorders._process_direct import NUMBERS, Direct, Streams
-from testbench.recorders._process_pids import Pids
-from testbench.recorders._process_spawn import as_plain
+from testbench.recorders.process._actions import Actions, Opened, Source
+from testbench.recorders.process._direct import NUMBERS, Direct, Streams
+from testbench.recorders.process._pids import Pids
+from testbench.recorders.process._spawn import as_plain
 
 
 @attrs.define

@@ -10,7 +10,7 @@ import attrs
 
 from testbench.errors import UnsupportedError
 from testbench.protocol import Plain
-from testbench.recorders._process_outputs import Outputs
+from testbench.recorders.process._outputs import Outputs
 
 Outcome = dict[str, Any]
 
@@ -63,7 +63,7 @@ class Child:
         name: who it is.
         outputs: open files that it shares with the program.
         pipes: our raw streams under those of the face, by name; fixed when it started.
-        world: the world's half, made by the effect that starts it; see `testbench.recorders._process_world`.
+        world: the world's half, made by the effect that starts it; see `testbench.recorders.process._world`.
         heard: per pipe, all that ``communicate`` has brought so far.
         abandoned: the program has lost sight of it, and CPython has looked once whether it had ended.
     """

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from testbench.inplace import real
-from testbench.recorders._process_channels import Channel
-from testbench.recorders._process_children import Children
+from testbench.recorders.process._channels import Channel
+from testbench.recorders.process._children import Children
 
 
 class Watched:
