@@ -18,9 +18,7 @@ import gc
 import importlib
 import json
 import os
-import random
 import sys
-import tempfile
 import time
 import types
 import unittest
@@ -55,7 +53,7 @@ class Way:
             return
         self._report.add(begin=name)
         self._lock_in()
-        same_for_all_ways(name)
+        same_for_all_ways()
         result.begin()
         started = time.monotonic()
         leaks = self._run(test, result)
@@ -95,11 +93,8 @@ class Way:
         return testbench.replay(self._tapes / name, stall_s=STALL_S)
 
 
-def same_for_all_ways(name: str) -> None:
-    """Bring everything that outlives a test into a state that depends on nothing but its name."""
-    random.seed(name)
-    tempfile.gettempdir()
-    tempfile._get_candidate_names().rng.seed(name)  # type: ignore[attr-defined]
+def same_for_all_ways() -> None:
+    """Bring what outlives a test, and is not on its tape, into the same state; randomness is, and stays random."""
     gc.collect()
 
 

@@ -10,10 +10,13 @@ import datetime
 import hashlib
 import os
 import queue
+import random
+import secrets
 import subprocess
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -124,6 +127,22 @@ def nothing() -> None:
     """Cross no boundary at all."""
 
 
+def draws() -> None:
+    """Ask for random bytes, and draw from generators of every origin, alone and in a thread."""
+    os.urandom(16)
+    uuid.uuid4()
+    secrets.token_bytes(2000)
+    random.random()
+    random.Random(5).random()
+    random.shuffle([*range(5)])
+    price("between")
+    random.random()
+    thread = threading.Thread(target=random.getrandbits, args=(8,))
+    thread.start()
+    thread.join()
+    random.gauss(0, 1)
+
+
 GOLDEN: dict[str, Callable[[], None]] = {
     "call/values.tape": calls,
     "clock/faces.tape": clock_faces,
@@ -131,13 +150,17 @@ GOLDEN: dict[str, Callable[[], None]] = {
     "lanes/threads.tape": lanes,
     "process/large.tape": process_large,
     "process/outcomes.tape": process_outcomes,
+    "random/draws.tape": draws,
     "wait/timed.tape": waits,
 }
 
 FIRST: dict[str, Any] = {"recorders": ("clock", "process", "call")}
 """The kinds that there were at first: tapes without the others are replayed for ever."""
 
-OPTIONS: dict[str, dict[str, Any]] = {"wait/timed.tape": {"recorders": ("wait", "call")}}
+OPTIONS: dict[str, dict[str, Any]] = {
+    "random/draws.tape": {"recorders": ("random", "call"), "seed": 1},
+    "wait/timed.tape": {"recorders": ("wait", "call")},
+}
 
 
 def header_of(tape: bytes) -> int:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from testbench._api import Testbench, open_tape, record, replay, session
+    from testbench._header import HashSeedWarning
     from testbench._opened import Tape
     from testbench.errors import (
         BlobDamagedError,
@@ -47,6 +48,7 @@ __all__ = [
     "Event",
     "ExhaustedError",
     "Finding",
+    "HashSeedWarning",
     "Leak",
     "LeakWarning",
     "LeftoverError",
@@ -82,6 +84,7 @@ __all__ = [
 
 _HOMES = {
     "testbench._api": ("Testbench", "open_tape", "record", "replay", "session"),
+    "testbench._header": ("HashSeedWarning",),
     "testbench._opened": ("Tape",),
     "testbench.recorders": ("boundary",),
     "testbench.sessions": ("Divergence", "Leak", "LeakWarning", "Session"),

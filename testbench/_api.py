@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import datetime
 import os
-import platform
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import attrs
 
+from testbench._header import header, warn_of_hash_seed
 from testbench._opened import Tape
 from testbench.errors import TapeIncompleteError, TapeVersionError, UsageError
 from testbench.inplace import check_supported
@@ -50,6 +49,9 @@ class Testbench:
             ``session.clock.travel_to`` move it.
         start: with ``clock="paused"`` or ``"ticking"``: nanoseconds since the epoch, a datetime with a zone, or ISO
             8601 text. Default 2026-01-01T00:00:00Z.
+        seed: an integer from which all randomness is made while recording, so that two recordings draw the same. Never
+            record so what makes real keys or passwords: everybody can compute them. None, the default, leaves
+            randomness random, also with ``clock="paused"``.
         interception: ``"in-place"``: the function objects themselves are redirected, so that everybody who holds one
             follows; or ``"name"``, the weaker way, for interpreters where that cannot be: names in modules are
             replaced, so that an earlier ``from time import time`` is not followed, nor are methods of types written in
@@ -65,6 +67,7 @@ class Testbench:
     recorders: tuple[str | Recorder, ...] | None = attrs.field(default=None, converter=_optional_tuple)
     clock: Literal["real", "paused", "ticking"] = attrs.field(default="real")
     start: int | None = attrs.field(default=None, converter=_start_ns)
+    seed: int | None = None
     interception: Literal["in-place", "name"] = attrs.field(default="in-place")
     env: tuple[str, ...] = attrs.field(default=(), converter=tuple)
     leaks: Literal["ignore", "warn", "fail"] = attrs.field(default="warn")
@@ -82,6 +85,8 @@ class Testbench:
             )
         if self.start is not None and self.clock == "real":
             raise UsageError('start= has a meaning only with clock="paused" or "ticking"; give both or neither')
+        if self.seed is not None and type(self.seed) is not int:
+            raise UsageError(f"seed={self.seed!r} is no seed; expected an integer, or None for real randomness")
         if not isinstance(self.stall_s, int | float) or not self.stall_s > 0:
             raise UsageError(f"stall_s={self.stall_s!r} is no time to wait; expected a number of seconds above 0")
         for given in self.recorders or ():
@@ -116,9 +121,12 @@ class Testbench:
     def _begin_record(self, path: StrPath) -> Run:
         self._check_interception()
         virtual = self._virtual()
-        recorders = self._make(Settings(virtual=virtual, env=self.env), tuple(BUILTIN))
+        recorders = self._make(Settings(virtual=virtual, seed=self.seed, env=self.env), tuple(BUILTIN))
         file = TapeFile.create(path)
-        writer = Writer(file.fd, self._header(recorders, virtual))
+        start_ns = None if virtual is None else virtual.start_ns
+        kinds = {recorder.kind: recorder.version for recorder in recorders}
+        made = header(kinds, clock=self.clock, start_ns=start_ns, seed=self.seed, zone=zone(), meta=self.meta)
+        writer = Writer(file.fd, made)
         mode = Recording(writer, virtual.monotonic_ns if virtual is not None and virtual.still else monotonic_ns)
         way = self.interception
         return Run(mode=mode, recorders=recorders, interception=way, keep=file.commit, set_aside=file.set_aside)
@@ -154,6 +162,7 @@ class Testbench:
         settings = Settings(env=self.env, zone=host.get("zone") if isinstance(host, dict) else None)
         recorders = self._make(settings, tuple(recorded))
         _check_versions(recorded, recorders, path)
+        warn_of_hash_seed(reader.meta)
         file = None if rerecord is None else TapeFile.create(rerecord)
         writer = None if file is None else Writer(file.fd, reader.meta)
 
@@ -186,25 +195,6 @@ class Testbench:
             if kinds.count(kind) > 1:
                 raise UsageError(f"two recorders are of kind {kind!r}; every kind has one")
         return made
-
-    def _header(self, recorders: list[Recorder], virtual: VirtualClock | None) -> dict[str, Plain]:
-        """Return what a new tape says of itself; nothing that differs between recordings under a paused clock."""
-        meta: dict[str, Plain] = {
-            "recorders": {recorder.kind: recorder.version for recorder in recorders},
-            "clock": self.clock,
-            "order": "boundary",
-        }
-        if virtual is not None:
-            meta["start_ns"] = virtual.start_ns
-        if self.clock != "paused":
-            meta["host"] = {
-                "python": platform.python_version(),
-                "implementation": sys.implementation.name,
-                "system": sys.platform,
-                "zone": zone(),
-            }
-            meta["hash_seed"] = os.environ.get("PYTHONHASHSEED")
-        return {**meta, **self.meta}
 
 
 def record(path: StrPath, **options: Any) -> Session:

@@ -23,10 +23,11 @@ BELOW = {
     "values": {"errors", "protocol"},
     "tape": {"errors", "protocol", "inplace"},
     "processes": {"errors", "protocol", "tape"},
+    "_header": {"protocol"},
     "_opened": {"errors", "protocol", "tape", "processes"},
     "sessions": {"errors", "protocol", "depth", "inplace", "values", "tape"},
     "recorders": {"errors", "protocol", "depth", "inplace", "values"},
-    "_api": {"errors", "protocol", "inplace", "values", "tape", "sessions", "recorders", "_opened"},
+    "_api": {"errors", "protocol", "inplace", "values", "tape", "sessions", "recorders", "_header", "_opened"},
     "testing": {"errors", "protocol", "inplace", "values", "tape", "_api"},
     "harness": {"errors", "protocol", "inplace", "values", "tape", "processes", "recorders", "_api"},
     "cli": {
@@ -40,7 +41,16 @@ BELOW = {
         "harness",
     },  # the command line also shows what harness offers
     "__main__": {"cli"},
-    "__init__": {"errors", "protocol", "tape", "sessions", "recorders", "_api", "_opened"},  # a list of names, no logic
+    "__init__": {
+        "errors",
+        "protocol",
+        "tape",
+        "sessions",
+        "recorders",
+        "_api",
+        "_header",
+        "_opened",
+    },  # a list of names, no logic
 }
 
 HOME = {"cbor2": {"tape/_codec.py"}, "pytest": set(), "hypothesis": set()}

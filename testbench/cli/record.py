@@ -15,7 +15,7 @@ def run(options: argparse.Namespace) -> int:
     """Become the program, with a recording session inside."""
     seed = hash_seed()
     keywords = {
-        **chosen(options, "recorders", "clock", "start", "env", "interception", "leaks"),
+        **chosen(options, "recorders", "clock", "start", "seed", "env", "interception", "leaks"),
         "meta": {"hash_seed": seed},
     }
     order = ("record", os.path.abspath(options.output), keywords)
@@ -30,6 +30,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         help="paused: time moves only by sleeping; ticking: it goes on from --start (default: real)",
     )
     parser.add_argument("--start", metavar="TIME", help="where a paused clock begins (default: 2026-01-01T00:00:00Z)")
+    parser.add_argument("--seed", metavar="N", type=int, help="make all randomness from N (default: it stays random)")
     add_session_arguments(parser)
     parser.add_argument(
         "--leaks",

@@ -23,7 +23,7 @@ from testbench.inplace._type import TypeSlot
 _NAMERS: Final = frozenset(
     (
         *("_signal", "_socket", "io", "os", "pty", "queue", "sched", "select", "selectors", "signal", "socket"),
-        *("socketserver", "subprocess", "telnetlib", "threading", "timeit", "trace", "uuid"),
+        *("random", "socketserver", "subprocess", "telnetlib", "threading", "timeit", "trace", "uuid"),
     )
 )
 """Modules of the standard library that name functions which others define."""
@@ -59,8 +59,8 @@ class StandIn:
         Raises:
             UsageError: its own module does not name it.
         """
-        own = getattr(self.function, "__module__", None)
-        module, name = sys.modules.get(own or ""), getattr(self.function, "__name__", "")
+        own = home(self.function)
+        module, name = sys.modules.get(own), getattr(self.function, "__name__", "")
         held = None if module is None else vars(module).get(name)
         if held is not self.function and held is not self:
             raise UsageError(
@@ -71,7 +71,7 @@ class StandIn:
 
     def leave_places(self) -> None:
         """Put the function back, except where the program has put something else meanwhile."""
-        self._change_places(lambda name: name in _NAMERS or name == self.function.__module__, self, self.function)
+        self._change_places(lambda name: name in _NAMERS or name == home(self.function), self, self.function)
 
     def _change_places(self, wanted: Callable[[str], bool], held: object, instead: object) -> None:
         for module in _modules(wanted):
@@ -177,7 +177,13 @@ def _can_be_set(owner: type, name: str) -> bool:
 
 def full_name(function: Callable[..., Any]) -> str:
     """Return module and name of a function."""
-    return f"{function.__module__}.{function.__name__}"
+    return f"{home(function)}.{function.__name__}"
+
+
+def home(function: Callable[..., Any]) -> str:
+    """Return the name of the module that defines a function; of a bound method (``random.random``), its type."""
+    module = getattr(function, "__module__", None)
+    return str(module or type(getattr(function, "__self__", None)).__module__)
 
 
 def earlier_names() -> Iterator[tuple[str, str]]:

@@ -95,6 +95,14 @@ def write(function: BuiltinFunctionType, body: Body) -> None:
     _decref(left)
 
 
+def replace(place: int, held: object) -> None:
+    """Put a counted reference to ``held`` where one to another object stands, and give that one back."""
+    left = c_void_p.from_address(place).value
+    _incref(id(held))
+    c_void_p.from_address(place).value = id(held)
+    _decref(left)
+
+
 def definition_at(address: int) -> MethodDef:
     """View the definition at ``address`` without copying it."""
     return MethodDef.from_address(address)

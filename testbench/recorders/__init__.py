@@ -14,6 +14,7 @@ from testbench.recorders._zone import zone
 from testbench.recorders.boundary import Boundary, boundary
 from testbench.recorders.clock import Clock
 from testbench.recorders.process import Process
+from testbench.recorders.randomness import Randomness
 from testbench.recorders.wait import Wait
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Boundary",
     "Clock",
     "Process",
+    "Randomness",
     "Settings",
     "TickingClock",
     "VirtualClock",
@@ -37,11 +39,13 @@ class Settings:
 
     Attributes:
         virtual: the clock that everything reads while recording; None for the real one.
+        seed: what randomness is made from while recording; None for that of the operating system.
         env: names of the environment variables of child processes that belong to a request.
         zone: the time zone to live in, as `zone` tells it; None for the machine's own.
     """
 
     virtual: VirtualClock | None = None
+    seed: int | None = None
     env: tuple[str, ...] = ()
     zone: Plain = None
 
@@ -51,6 +55,7 @@ BUILTIN: Final[dict[str, Callable[[Settings], Recorder]]] = {
     "process": lambda settings: Process(
         env=settings.env, virtual_pids=settings.virtual is not None and settings.virtual.still
     ),
+    "random": lambda settings: Randomness(settings.seed),
     "call": lambda settings: Boundary(),
     "wait": lambda settings: Wait(),
 }

@@ -11,6 +11,7 @@ from typing import Any, Final, NoReturn, TypeVar, overload
 from testbench.depth import Depth
 from testbench.errors import UnsupportedError, UsageError
 from testbench.protocol import Call, Effect, Matcher, Plain
+from testbench.recorders._marked import about_to_call_marked
 from testbench.values import decode as decode_value
 from testbench.values import encode as encode_value
 
@@ -112,6 +113,7 @@ def _mark(
         calls = _ACTIVE[_THREAD.depth :]
         if not calls:
             return function(*args, **kwargs)
+        about_to_call_marked()
         try:
             request = _request(op, signature, ignore, args, kwargs)
         except UnsupportedError as error:

@@ -44,7 +44,7 @@ def module(table: ModuleType, **ways: str) -> object:
 
 def missing() -> list[str]:
     """Return the modules of tests that this interpreter came without."""
-    names = ("test.test_subprocess", "test.test_popen", "test.test_asyncio.test_subprocess")
+    names = ("test.test_subprocess", "test.test_popen", "test.test_asyncio.test_subprocess", "test.test_secrets")
     if importlib.util.find_spec("test.support") is None:
         return list(names)
     return [name for name in names if importlib.util.find_spec(name) is None]

@@ -1,0 +1,86 @@
+"""The kind ``random``: bytes of the operating system, and the generators of ``random``.
+
+Bytes are crossings: ``urandom``, ``getrandom`` (`testbench.recorders._random_bytes`), and with them ``secrets``,
+``SystemRandom``, ``uuid.uuid4``, and the seeds that numpy makes for itself. Of a generator its state is asked, once, at
+the first draw (`testbench.recorders._random_generators`), whatever it was before: ``random.random()`` and its kin,
+``random.Random()``, names of ``tempfile``; and of those of numpy (`testbench.recorders._random_numpy`). A program that
+draws nothing leaves nothing on its tape.
+
+Not reached are generators written in C by others, and C code that asks the operating system itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from types import ModuleType
+
+from testbench.protocol import Call, Matcher
+from testbench.recorders._marked import BEFORE_MARKED
+from testbench.recorders._random_bytes import MATCHERS, install_bytes
+from testbench.recorders._random_generators import Generators
+from testbench.recorders._random_imports import Importing, when_imported
+from testbench.recorders._random_methods import Slots, install_methods
+from testbench.recorders._random_numpy import install_numpy
+from testbench.recorders._random_pinned import Pinned
+from testbench.recorders._random_state import States
+from testbench.recorders._random_threads import before_each_thread
+
+
+class Randomness:
+    """The recorder of kind ``random``.
+
+    Args:
+        seed: while recording, draw from this instead of the operating system; None to draw real randomness.
+    """
+
+    kind = "random"
+    version = 1
+    matchers: Mapping[str, Matcher] = MATCHERS
+
+    def __init__(self, seed: int | None = None) -> None:
+        self._seed = seed
+
+    @contextmanager
+    def install(self, call: Call) -> Iterator[None]:
+        """Send every request for randomness through ``call``; see `testbench.protocol.Recorder`.
+
+        Raises:
+            UnsupportedError: functions cannot be redirected on this interpreter.
+        """
+        pinned = None if self._seed is None else Pinned(self._seed)
+        importing = Importing()
+        with ExitStack() as stack:
+            install_bytes(call, stack, pinned, importing)
+            slots = Slots(stack)
+            states = States(slots.original("getstate"), slots.original("setstate"))
+            generators = Generators(call, states, pinned)
+            stack.callback(generators.restore)
+            install_methods(slots, generators, stack)
+            families = [generators]
+
+            def numpy_is_there(numpy_random: ModuleType) -> None:
+                family = install_numpy(call, stack, numpy_random, pinned)
+                if family is not None:
+                    family.threads = generators.threads
+                    families.append(family)
+
+            when_imported("numpy.random", stack, importing, numpy_is_there)
+            _follow(families, stack)
+            yield
+
+
+def _follow(families: list[Generators], stack: ExitStack) -> None:
+    """Tell all generators of threads and of marked functions."""
+
+    def before_thread() -> None:
+        for family in families:
+            family.before_thread()
+
+    def before_marked() -> None:
+        for family in families:
+            family.before_marked()
+
+    before_each_thread(stack, before_thread)
+    BEFORE_MARKED.append(before_marked)
+    stack.callback(BEFORE_MARKED.remove, before_marked)
