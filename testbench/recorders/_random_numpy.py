@@ -17,7 +17,7 @@ import threading
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from types import BuiltinFunctionType, MethodType, ModuleType
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from testbench.inplace import BoundMethod, Redirect, TypeSlot
 from testbench.inplace._way import form_of, miss
@@ -81,20 +81,20 @@ class NumpyGenerators(Generators):
 
     def share(self, generator: Any, op: str, request: Plain, effect: Callable[[], Any]) -> Any:
         """Make a draw an event: its values may be arrays of any size, so the state before goes to the tape."""
-        drawn: list[Any] = []
+        drawn: list[Callable[[], Any]] = []
 
         def perform() -> Plain:
             with self._alone:
                 before = self.states.read(generator)
-                drawn.append(effect())
+                drawn.append(_done(effect))
             return before
 
         state: Any = self.call(f"{self.prefix}draw", {"method": op}, perform)
         if not drawn:
             with self._alone, self.freely(generator):
                 self.lend(generator, state)
-                drawn.append(effect())
-        return drawn[0]
+                drawn.append(_done(effect))
+        return drawn[0]()
 
 
 def install_numpy(call: Call, stack: ExitStack, numpy_random: ModuleType, pinned: Pinned | None) -> Generators | None:
@@ -117,12 +117,26 @@ def install_numpy(call: Call, stack: ExitStack, numpy_random: ModuleType, pinned
     originals = {place: slot.original for place, slot in slots.items()}
     states = NumpyStates(legacy, originals[legacy, "get_state"], originals[legacy, "set_state"])
     generators = NumpyGenerators(call, states, pinned, hidden=vars(numpy_random)["rand"].__self__)
+    stack.callback(generators.restore)
     for (owner, name), slot in slots.items():
         stack.callback(slot.restore)
         slot.to(_asking(generators, slot.original, name, owner is modern))
     for name in _methods(legacy):
         _redirect_bound(stack, generators, name, vars(numpy_random).get(name))
     return generators
+
+
+def _done(effect: Callable[[], Any]) -> Callable[[], Any]:
+    """Draw, and return what gives the result, or raises what numpy raised: wrong arguments are no outcome of a draw."""
+    try:
+        result = effect()
+    except Exception as error:
+        return functools.partial(_raise, error)
+    return lambda: result
+
+
+def _raise(error: Exception) -> NoReturn:
+    raise error
 
 
 def _redirect_bound(stack: ExitStack, generators: Generators, name: str, bound: Any) -> None:
