@@ -31,19 +31,6 @@ def places() -> dict[str, bytes]:
     return found
 
 
-def let_others_rest(slices: int = 30) -> None:
-    """Let the other threads run until all of them wait for something, or for so many slices."""
-    before = places()
-    for _ in range(slices):
-        if not before:
-            return
-        real.sleep(SLICE_S)
-        now = places()
-        if now == before:
-            return
-        before = now
-
-
 def read(task: str, name: str) -> bytes | None:
     """Return what is in a file about a thread, None when the thread has ended or the file may not be read."""
     try:

@@ -225,12 +225,6 @@ class Baton:
                 self._forget(chosen)
             self._hand(chosen)
 
-    def look_again(self) -> None:
-        """Be told that somebody else may be the one to choose now."""
-        with self._mutex:
-            if self.holder is None and not self.over:
-                self._next()
-
     def _hand(self, wait: Wait) -> None:
         self.holder = wait.lane
         self._moves += 1
