@@ -104,7 +104,8 @@ class Variables:
         self._ask_all()
         shown = [key for key in live if self._is_shown(environ, key)]
         have = {os.fsdecode(key) for key in shown}
-        more = [name for name, told in self._lane.told.items() if told and name not in have | self._own]
+        have |= self._own | self._astray
+        more = [name for name, told in self._lane.told.items() if isinstance(told, str) and name not in have]
         return [*shown, *(more if environ is os.environ else map(os.fsencode, more))]
 
     def _is_shown(self, environ: Any, key: Any) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import unittest.mock
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,19 @@ def test_what_the_program_writes_is_its_own(tape: Path, monkeypatch: pytest.Monk
     stock, recorded, replayed = both(tape, monkeypatch, program)
     assert stock == recorded == replayed
     assert stock[0] == {"TZ": "UTC", "LANG": None, "CI": None, "LINES": None}
+
+
+def test_a_test_that_changes_the_environment_for_a_while(tape: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes back afterwards is what the program was told before, empty values included."""
+    monkeypatch.setitem(HERE, "LINES", "")
+
+    def program() -> Any:
+        with unittest.mock.patch.dict(os.environ, {"LANG": "mocked"}):
+            inside = os.environ.get("LANG"), os.environ.get("TZ"), os.environ.get("LINES")
+        return inside, os.environ.get("LANG"), os.environ.get("CI"), os.environ.get("LINES")
+
+    stock, recorded, replayed = both(tape, monkeypatch, program)
+    assert stock == recorded == replayed == (("mocked", "Mars/Olympus", ""), "tlh", None, "")
 
 
 def test_children_get_the_live_environment(tape: Path, monkeypatch: pytest.MonkeyPatch) -> None:
