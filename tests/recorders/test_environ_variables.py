@@ -15,14 +15,30 @@ import testbench
 from testbench.errors import UsageError
 from testbench.recorders._environ_names import holds_password, looks_secret
 
-HERE = {"TZ": "Mars/Olympus", "LANG": "tlh", "CI": None, "APP_MODE": "fast", "APP_TOKEN": "hush-hush-17", "LINES": "5"}
-THERE = {"TZ": None, "LANG": "vul", "CI": "1", "APP_MODE": "slow", "APP_TOKEN": "other", "LINES": None}
+HERE: dict[str, str | None] = {
+    "TZ": "Mars/Olympus",
+    "LANG": "tlh",
+    "CI": None,
+    "APP_MODE": "fast",
+    "APP_TOKEN": "hush-hush-17",
+    "LINES": "5",
+}
+THERE: dict[str, str | None] = {
+    "TZ": None,
+    "LANG": "vul",
+    "CI": "1",
+    "APP_MODE": "slow",
+    "APP_TOKEN": "other",
+    "LINES": None,
+}
 
 
 def set_all(patch: pytest.MonkeyPatch, values: dict[str, str | None]) -> None:
     """Set the variables, or delete them."""
     for name, value in values.items():
-        patch.delenv(name, raising=False) if value is None else patch.setenv(name, value)
+        patch.setenv(name, value or "")  # so that it is undone, also where it was not set
+        if value is None:
+            patch.delenv(name)
 
 
 def both(tape: Path, monkeypatch: pytest.MonkeyPatch, program: Any, **options: Any) -> tuple[Any, Any, Any]:
@@ -103,6 +119,8 @@ def test_what_is_not_named_is_read_live(tape: Path, monkeypatch: pytest.MonkeyPa
 
 def test_what_the_program_writes_is_its_own(tape: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """It sees what it has set and deleted, in both modes, whatever the machine has."""
+    monkeypatch.setenv("APP_SIZE", "5")
+    monkeypatch.delenv("APP_SIZE")
 
     def program() -> Any:
         os.environ["TZ"] = "UTC"
@@ -110,9 +128,9 @@ def test_what_the_program_writes_is_its_own(tape: Path, monkeypatch: pytest.Monk
         with pytest.raises(KeyError):
             del os.environ["CI"]
         lines = os.environ.pop("LINES")
-        os.environ.setdefault("COLUMNS", "7")
+        os.environ.setdefault("APP_SIZE", "7")
         seen = {name: os.environ.get(name) for name in ("TZ", "LANG", "CI", "LINES")}
-        return seen, lines, {name: dict(os.environ).get(name) for name in seen}, "COLUMNS" in os.environ
+        return seen, lines, {name: dict(os.environ).get(name) for name in seen}, "APP_SIZE" in os.environ
 
     stock, recorded, replayed = both(tape, monkeypatch, program)
     assert stock == recorded == replayed
