@@ -15,7 +15,8 @@ _ON_BEHALF: Final = frozenset(
 """Modules of the standard library that ask for whoever called them, each time anew.
 
 The others ask for themselves: import machinery, and modules that look once and keep the answer (`tempfile`,
-`multiprocessing`, `sysconfig`), which a second run in the same process would not ask again.
+`multiprocessing`, `sysconfig`), which a second run in the same process would not ask again. For the same reason what
+any module asks while it is being imported is nobody's.
 """
 
 _OWN: Final = "testbench."
@@ -28,11 +29,19 @@ def program_asks() -> bool:
     while frame is not None:
         name = frame.f_globals.get("__name__")
         if not isinstance(name, str) or not _passes_on(name):
-            return not isinstance(name, str) or not _asks_for_itself(name)
+            return not (isinstance(name, str) and _asks_for_itself(name)) and not _is_imported(frame)
         if frame.f_code.co_name == "<module>":
             return False  # the module is being imported
         frame = frame.f_back
     return True
+
+
+def _is_imported(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_globals.get("__name__") == "importlib._bootstrap":
+            return True
+        frame = frame.f_back
+    return False
 
 
 def _passes_on(name: str) -> bool:

@@ -85,7 +85,7 @@ def test_a_handler_in_an_effect_is_an_event_and_what_it_does_too(same: Any, tmp_
             seen.append((number, time.time(), subprocess.check_output(["echo", "from the handler"])))
 
         signal.signal(signal.SIGALRM, handler)
-        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        signal.setitimer(signal.ITIMER_REAL, 0.25)
         begun = time.monotonic()
         time.sleep(0.3)
         signal.setitimer(signal.ITIMER_REAL, 0)
@@ -129,14 +129,14 @@ def test_an_exception_of_a_handler_ends_the_crossing(same: Any, tmp_path: Path) 
 
         signal.signal(signal.SIGALRM, handler)
         told = []
-        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        signal.setitimer(signal.ITIMER_REAL, 0.25)
         try:
             time.sleep(30)
         except AlarmError as error:
             told.append(repr(error))
         child = subprocess.Popen(["sleep", "30"], stdout=subprocess.PIPE)
         for wait in (child.wait, child.communicate, lambda: os.waitpid(child.pid, 0)):
-            signal.setitimer(signal.ITIMER_REAL, 0.05)
+            signal.setitimer(signal.ITIMER_REAL, 0.25)
             try:
                 wait()
             except AlarmError as error:
@@ -159,7 +159,7 @@ def test_an_exception_that_looks_like_an_outcome_is_none(same: Any) -> None:
 
         signal.signal(signal.SIGALRM, handler)
         child = subprocess.Popen(["sleep", "30"])
-        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        signal.setitimer(signal.ITIMER_REAL, 0.25)
         try:
             child.wait()
         except TimeoutError as error:
@@ -178,7 +178,7 @@ def test_what_an_effect_swallows_stays_swallowed(same: Any, tmp_path: Path) -> N
             raise AlarmError
 
         signal.signal(signal.SIGALRM, handler)
-        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        signal.setitimer(signal.ITIMER_REAL, 0.25)
         return [patient(30), patient(0)]
 
     assert same(program) == ["interrupted", "slept"]
@@ -245,7 +245,7 @@ def test_a_program_without_the_handler_is_a_divergence_and_lives(tmp_path: Path)
     """The default action of SIGUSR1 would end the process."""
 
     def program() -> None:
-        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        signal.setitimer(signal.ITIMER_REAL, 0.25)
         time.sleep(0.2)
 
     signal.signal(signal.SIGALRM, lambda *_: None)
@@ -269,7 +269,7 @@ def test_a_signal_between_two_events_is_a_leak_and_comes_again(tmp_path: Path) -
 
     def waiting() -> None:
         time.time()
-        signal.setitimer(signal.ITIMER_REAL, 0.05)
+        signal.setitimer(signal.ITIMER_REAL, 0.25)
         came.wait()
 
     with pytest.warns(testbench.LeakWarning, match=r"signal\.SIGALRM"), testbench.record(tmp_path / "run.tape"):
