@@ -245,7 +245,7 @@ def test_a_program_without_the_handler_is_a_divergence_and_lives(tmp_path: Path)
     """The default action of SIGUSR1 would end the process."""
 
     def program() -> None:
-        signal.setitimer(signal.ITIMER_REAL, 0.25)
+        signal.setitimer(signal.ITIMER_REAL, 0.05)
         time.sleep(0.2)
 
     signal.signal(signal.SIGALRM, lambda *_: None)
