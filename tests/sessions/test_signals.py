@@ -85,7 +85,7 @@ def test_a_handler_in_an_effect_is_an_event_and_what_it_does_too(same: Any, tmp_
             seen.append((number, time.time(), subprocess.check_output(["echo", "from the handler"])))
 
         signal.signal(signal.SIGALRM, handler)
-        signal.setitimer(signal.ITIMER_REAL, 0.25)
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
         begun = time.monotonic()
         time.sleep(0.3)
         signal.setitimer(signal.ITIMER_REAL, 0)
