@@ -8,14 +8,14 @@ import os
 from testbench._api import record
 from testbench.cli._command import RUNNING, Command
 from testbench.cli._launch import launch
-from testbench.cli._options import add_session_arguments, chosen, hash_seed, words
+from testbench.cli._options import add_session_arguments, chosen, hash_seed
 
 
 def run(options: argparse.Namespace) -> int:
     """Become the program, with a recording session inside."""
     seed = hash_seed()
     keywords = {
-        **chosen(options, "recorders", "clock", "start", "seed", "env", "environ", "interception", "leaks"),
+        **chosen(options, "recorders", "clock", "start", "seed", "env", "interception", "leaks"),
         "meta": {"hash_seed": seed},
     }
     order = ("record", os.path.abspath(options.output), keywords)
@@ -32,13 +32,6 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--start", metavar="TIME", help="where a paused clock begins (default: 2026-01-01T00:00:00Z)")
     parser.add_argument("--seed", metavar="N", type=int, help="make all randomness from N (default: it stays random)")
     add_session_arguments(parser)
-    parser.add_argument(
-        "--environ",
-        metavar="NAME,...",
-        type=words,
-        help="variables that the program itself reads and that may stand on the tape, beside the safe ones; * for any "
-        "characters, and never a secret",
-    )
     parser.add_argument(
         "--leaks",
         choices=("ignore", "warn", "fail"),

@@ -9,7 +9,7 @@ from typing import Final
 _ON_BEHALF: Final = frozenset(
     (
         *("os", "posixpath", "genericpath", "pathlib", "pathlib._abc", "pathlib._local", "collections.abc"),
-        *("argparse", "getpass", "gettext", "platform", "shutil", "unittest.mock", "concurrent.futures.thread"),
+        *("argparse", "getpass", "gettext", "platform", "shutil", "concurrent.futures.thread"),
     )
 )
 """Modules of the standard library that ask for whoever called them, each time anew.

@@ -51,9 +51,8 @@ FACTS: Final = (
 
 def install_machine(call: Call, stack: ExitStack) -> None:
     """Send what the program asks of the machine through ``call`` until the stack is unwound."""
-    import _socket  # it is loaded late, so that commands that open no session start sooner
-
-    for fact in (*FACTS, Fact(_socket.gethostname)):
+    hostname = getattr(sys.modules.get("_socket"), "gethostname", None)
+    for fact in (*FACTS, *([Fact(hostname)] if hostname else [])):
         _install(call, stack, fact.function, _telling(call, fact))
     _install_cwd(call, stack)
     _install(call, stack, os.sched_getaffinity, _affinity(call))

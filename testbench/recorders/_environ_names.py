@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from fnmatch import fnmatchcase
+from fnmatch import translate
 from functools import lru_cache
 from typing import Final
 
@@ -18,12 +18,10 @@ SAFE: Final = (
 )
 """Patterns of the names that are always told."""
 
-_SECRET_PARTS: Final = (
-    *("TOKEN", "SECRET", "PASSW", "PASSPHRASE", "CREDENTIAL", "APIKEY", "PRIVATE", "COOKIE", "SIGNATURE", "WEBHOOK"),
-)
+_SECRET_PART: Final = re.compile(r"TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|API_?KEY|PRIVATE|COOKIE|SIGNATURE|WEBHOOK")
 _SECRET_WORDS: Final = frozenset(("KEY", "KEYS", "AUTH", "PASS", "PSK", "PIN", "OTP", "JWT", "SALT", "SESSION", "CERT"))
 _PASSWORD_WORD: Final = "PWD"  # but not the working directory, which the shell calls so
-_USER_AND_PASSWORD: Final = r"://[^/\s@]*:[^/\s@]+@"
+_USER_AND_PASSWORD: Final = re.compile(r"://[^/\s@]*:[^/\s@]+@")
 
 
 def looks_secret(name: str) -> bool:
@@ -31,7 +29,7 @@ def looks_secret(name: str) -> bool:
     upper = name.upper()
     words = re.split(r"[^A-Z0-9]+", upper)
     return (
-        any(part in upper for part in _SECRET_PARTS)
+        _SECRET_PART.search(upper) is not None
         or not _SECRET_WORDS.isdisjoint(words)
         or (_PASSWORD_WORD in words and upper not in ("PWD", "OLDPWD"))
     )
@@ -39,7 +37,7 @@ def looks_secret(name: str) -> bool:
 
 def holds_password(value: str) -> bool:
     """Tell whether a value is an address with a password in it."""
-    return "://" in value and re.search(_USER_AND_PASSWORD, value) is not None
+    return _USER_AND_PASSWORD.search(value) is not None
 
 
 def tellable(patterns: Sequence[str]) -> Callable[[str], bool]:
@@ -48,14 +46,11 @@ def tellable(patterns: Sequence[str]) -> Callable[[str], bool]:
     Args:
         patterns: names, or patterns with ``*``, beside `SAFE`.
     """
-    wanted = (*SAFE, *patterns)
-    exact = frozenset(wanted)
-    loose = [pattern for pattern in wanted if "*" in pattern]
+    wanted = re.compile("|".join(map(translate, (*SAFE, *patterns))))
 
     @lru_cache(maxsize=4096)
     def may_be_told(name: str) -> bool:
-        named = name in exact or any(fnmatchcase(name, pattern) for pattern in loose)
-        return named and not looks_secret(name)
+        return wanted.match(name) is not None and not looks_secret(name)
 
     return may_be_told
 

@@ -104,8 +104,7 @@ class Variables:
         self._ask_all()
         shown = [key for key in live if self._is_shown(environ, key)]
         have = {os.fsdecode(key) for key in shown}
-        have |= self._own | self._astray
-        more = [name for name, told in self._lane.told.items() if isinstance(told, str) and name not in have]
+        more = [name for name, told in self._lane.told.items() if told and name not in have | self._own]
         return [*shown, *(more if environ is os.environ else map(os.fsencode, more))]
 
     def _is_shown(self, environ: Any, key: Any) -> bool:
