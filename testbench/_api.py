@@ -57,9 +57,6 @@ class Testbench:
             replaced, so that an earlier ``from time import time`` is not followed, nor are methods of types written in
             C, such as ``datetime.now``. What is not followed is listed among the leaks, also on replay.
         env: names of environment variables of child processes that are recorded and must match.
-        environ: names of variables that the program reads in its own ``os.environ`` and that may stand on the tape,
-            beside the safe ones, with ``*`` for any characters; what looks like a secret never does. A replay takes
-            them from the tape.
         leaks: what to do at close about crossings that are not on the tape: ``"ignore"``, ``"warn"``, ``"fail"``.
         stall_s: seconds without progress after which a replay with several lanes gives up.
         meta: further plain values for the header of a new tape.
@@ -73,7 +70,6 @@ class Testbench:
     seed: int | None = None
     interception: Literal["in-place", "name"] = attrs.field(default="in-place")
     env: tuple[str, ...] = attrs.field(default=(), converter=tuple)
-    environ: tuple[str, ...] = attrs.field(default=(), converter=tuple)
     leaks: Literal["ignore", "warn", "fail"] = attrs.field(default="warn")
     stall_s: float = 30.0
     meta: Mapping[str, Plain] = attrs.field(factory=dict)
@@ -125,20 +121,11 @@ class Testbench:
     def _begin_record(self, path: StrPath) -> Run:
         self._check_interception()
         virtual = self._virtual()
-        settings = Settings(virtual=virtual, seed=self.seed, env=self.env, environ=self.environ)
-        recorders = self._make(settings, tuple(BUILTIN))
+        recorders = self._make(Settings(virtual=virtual, seed=self.seed, env=self.env), tuple(BUILTIN))
         file = TapeFile.create(path)
         start_ns = None if virtual is None else virtual.start_ns
         kinds = {recorder.kind: recorder.version for recorder in recorders}
-        made = header(
-            kinds,
-            clock=self.clock,
-            start_ns=start_ns,
-            seed=self.seed,
-            zone=zone(),
-            environ=self.environ,
-            meta=self.meta,
-        )
+        made = header(kinds, clock=self.clock, start_ns=start_ns, seed=self.seed, zone=zone(), meta=self.meta)
         writer = Writer(file.fd, made)
         mode = Recording(writer, virtual.monotonic_ns if virtual is not None and virtual.still else monotonic_ns)
         way = self.interception
@@ -172,8 +159,7 @@ class Testbench:
             )
         recorded = _recorded(reader)
         host = reader.meta.get("host")
-        living_in = host.get("zone") if isinstance(host, dict) else None
-        settings = Settings(env=self.env, zone=living_in, environ=_recorded_names(reader))
+        settings = Settings(env=self.env, zone=host.get("zone") if isinstance(host, dict) else None)
         recorders = self._make(settings, tuple(recorded))
         _check_versions(recorded, recorders, path)
         warn_of_hash_seed(reader.meta)
@@ -280,12 +266,6 @@ def _recorded(reader: Reader) -> dict[str, Plain]:
     """Return the kinds that recorded a tape, with their versions; all built-in ones where the header names none."""
     recorded = reader.meta.get("recorders")
     return recorded if isinstance(recorded, dict) else dict.fromkeys(BUILTIN)
-
-
-def _recorded_names(reader: Reader) -> tuple[str, ...]:
-    """Return the names of variables that the recording was allowed to tell, beside the safe ones."""
-    names = reader.meta.get("environ")
-    return tuple(name for name in names if isinstance(name, str)) if isinstance(names, list) else ()
 
 
 def _check_versions(recorded: dict[str, Plain], recorders: list[Recorder], path: StrPath) -> None:

@@ -6,7 +6,7 @@ import os
 import platform
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final, TypeGuard
 
 from testbench.protocol import Plain
@@ -26,7 +26,6 @@ def header(
     start_ns: int | None,
     seed: int | None,
     zone: Plain,
-    environ: Sequence[str],
     meta: Mapping[str, Plain],
 ) -> dict[str, Plain]:
     """Return the header of a new tape; nothing that differs between recordings under a paused clock.
@@ -37,7 +36,6 @@ def header(
         start_ns: where a virtual clock begins, None for the real one.
         seed: what randomness is made from, None for real randomness.
         zone: the local time zone.
-        environ: which variables may stand on the tape beside the safe ones.
         meta: what the user adds.
     """
     made: dict[str, Plain] = {"recorders": dict(recorders), "clock": clock, "order": "boundary"}
@@ -53,8 +51,6 @@ def header(
         made["hash_seed"] = os.environ.get("PYTHONHASHSEED")
         if _is_fixed(made["hash_seed"]) and not sys.flags.ignore_environment:
             made["hash_probe"] = hash(_PROBE)
-    if environ:
-        made["environ"] = list(environ)
     if seed is not None:
         made["seed"] = seed
     return {**made, **meta}

@@ -13,7 +13,6 @@ from testbench.recorders._virtual import TickingClock, VirtualClock
 from testbench.recorders._zone import zone
 from testbench.recorders.boundary import Boundary, boundary
 from testbench.recorders.clock import Clock
-from testbench.recorders.environ import Environ
 from testbench.recorders.process import Process
 from testbench.recorders.randomness import Randomness
 from testbench.recorders.wait import Wait
@@ -22,7 +21,6 @@ __all__ = [
     "BUILTIN",
     "Boundary",
     "Clock",
-    "Environ",
     "Process",
     "Randomness",
     "Settings",
@@ -44,14 +42,12 @@ class Settings:
         seed: what randomness is made from while recording; None for that of the operating system.
         env: names of the environment variables of child processes that belong to a request.
         zone: the time zone to live in, as `zone` tells it; None for the machine's own.
-        environ: names of variables of the program's own environment that may stand on the tape, beside the safe ones.
     """
 
     virtual: VirtualClock | None = None
     seed: int | None = None
     env: tuple[str, ...] = ()
     zone: Plain = None
-    environ: tuple[str, ...] = ()
 
 
 BUILTIN: Final[dict[str, Callable[[Settings], Recorder]]] = {
@@ -62,6 +58,5 @@ BUILTIN: Final[dict[str, Callable[[Settings], Recorder]]] = {
     "random": lambda settings: Randomness(settings.seed),
     "call": lambda settings: Boundary(),
     "wait": lambda settings: Wait(),
-    "environ": lambda settings: Environ(settings.environ),
 }
 """Every built-in kind and how it is made, in the order of installation."""

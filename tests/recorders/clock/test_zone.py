@@ -43,7 +43,7 @@ def conversions():
 
 @pytest.mark.parametrize("clock", ["real", "ticking"])
 def test_a_replay_lives_in_the_zone_of_the_recording(tmp_path, live, clock):
-    """Conversions come out as they did; the zone of the process, and its environment, is as before."""
+    """Conversions come out as they did; the zone of the process, and what it sees in its environment, is as before."""
     live(TOKYO)
     with testbench.record(tmp_path / "zone.tape", clock=clock):
         recorded = conversions()
@@ -52,7 +52,7 @@ def test_a_replay_lives_in_the_zone_of_the_recording(tmp_path, live, clock):
     assert at_home != recorded
     with testbench.replay(tmp_path / "zone.tape"):
         assert conversions() == recorded
-    assert os.environ["TZ"] == YORK
+        assert os.environ["TZ"] == YORK
     assert conversions() == at_home
 
 
