@@ -39,7 +39,7 @@ def _write_by_descriptor(_: Path) -> Any:
     with Popen(["cat"], stdin=PIPE, stdout=PIPE) as child:
         written = os.write(child.stdin.fileno(), memoryview(b"one ")), os.writev(child.stdin.fileno(), [b"t", b"wo"])
         child.stdin.close()
-        return written, _all_of(child.stdout.fileno()), child.wait()
+        return written, b"".join(_all_of(child.stdout.fileno())), child.wait()
 
 
 def _vectors(_: Path) -> Any:
