@@ -8,11 +8,11 @@ from typing import Final
 import attrs
 
 from testbench.protocol import Plain, Recorder
-from testbench.recorders._instants import instant_ns
-from testbench.recorders._virtual import TickingClock, VirtualClock
-from testbench.recorders._zone import zone
 from testbench.recorders.boundary import Boundary, boundary
 from testbench.recorders.clock import Clock
+from testbench.recorders.clock._instants import instant_ns
+from testbench.recorders.clock._virtual import TickingClock, VirtualClock
+from testbench.recorders.clock._zone import zone
 from testbench.recorders.process import Process
 from testbench.recorders.randomness import Randomness
 from testbench.recorders.wait import Wait

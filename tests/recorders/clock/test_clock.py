@@ -22,8 +22,8 @@ import pytest
 
 import testbench
 from testbench.errors import UsageError
-from testbench.recorders._virtual import VirtualClock
 from testbench.recorders.clock import FACES, Clock
+from testbench.recorders.clock._virtual import VirtualClock
 
 
 def by_default(read=time.time):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from testbench.recorders._date_runs import DateRuns
+from testbench.recorders.clock._date_runs import DateRuns
 
 LOCAL = DateRuns(folds=True, utc=False)
 WORLD = DateRuns(folds=False, utc=True)

@@ -8,7 +8,7 @@ import warnings
 
 import pytest
 
-from testbench.recorders._virtual import VirtualClock
+from testbench.recorders.clock._virtual import VirtualClock
 
 BERLIN = "CET-1CEST,M3.5.0,M10.5.0/3"
 

@@ -10,7 +10,7 @@ import pytest
 
 import testbench
 from testbench import real_clock
-from testbench.recorders import _spinning
+from testbench.recorders.clock import _spinning
 
 START = "2030-01-01T00:00:00Z"
 START_NS = 1_893_456_000_000_000_000

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from testbench.recorders._virtual import VirtualClock
+from testbench.recorders.clock._virtual import VirtualClock
 
 EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
 BERLIN = "CET-1CEST,M3.5.0,M10.5.0/3"

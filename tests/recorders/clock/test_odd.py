@@ -9,8 +9,8 @@ import time
 import pytest
 
 import testbench
-from testbench.recorders._virtual import VirtualClock
 from testbench.recorders.clock import Clock
+from testbench.recorders.clock._virtual import VirtualClock
 
 
 def test_a_wall_clock_that_is_set_back_is_recorded_as_it_was(tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 
-from testbench.recorders._virtual import VirtualClock
+from testbench.recorders.clock._virtual import VirtualClock
 
 
 def test_uuids_of_a_still_clock_differ_and_tell_its_time(recorded):

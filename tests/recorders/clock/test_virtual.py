@@ -7,7 +7,7 @@ import calendar
 import pytest
 
 from testbench.errors import UsageError
-from testbench.recorders._virtual import START_NS, UP_NS, VirtualClock
+from testbench.recorders.clock._virtual import START_NS, UP_NS, VirtualClock
 
 
 def test_it_starts_at_new_year_2026():

@@ -15,7 +15,7 @@ import pytest
 
 import testbench
 from testbench.inplace import real
-from testbench.recorders._virtual import VirtualClock
+from testbench.recorders.clock._virtual import VirtualClock
 
 WAIT = 0.002
 WAIT_NS = 2_000_000

@@ -6,7 +6,7 @@ import _random
 from typing import Final
 
 from testbench.protocol import Plain
-from testbench.recorders._random_state import packed
+from testbench.recorders.randomness._state import packed
 
 _BITS: Final = _random.Random.getrandbits
 """Taken early: a session puts its own in the place of it."""

@@ -16,10 +16,10 @@ from contextlib import ExitStack
 from typing import Any, Final
 
 from testbench.inplace import Attribute, Redirect, TypeSlot
-from testbench.recorders._random_bytes import count
-from testbench.recorders._random_gauss import install_gauss
-from testbench.recorders._random_generators import Generators
-from testbench.recorders._random_state import bytes_of, words_of
+from testbench.recorders.randomness._bytes import count
+from testbench.recorders.randomness._gauss import install_gauss
+from testbench.recorders.randomness._generators import Generators
+from testbench.recorders.randomness._state import bytes_of, words_of
 
 _HIDDEN: Final[Any] = random.random.__self__  # type: ignore[attr-defined]  # typeshed sees a def, not a builtin
 _RANDOM: Final = random.random

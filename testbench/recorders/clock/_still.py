@@ -15,7 +15,7 @@ from typing import Final
 import attrs
 
 from testbench.inplace import real, threads
-from testbench.recorders._virtual import VirtualClock
+from testbench.recorders.clock._virtual import VirtualClock
 
 _FUTEX: Final = {"x86_64": b"202 ", "aarch64": b"98 "}.get(platform.machine(), b"?")
 """How ``/proc/self/task/*/syscall`` begins for a thread that waits for a lock (futex(2))."""

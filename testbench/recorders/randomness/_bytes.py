@@ -13,8 +13,8 @@ from typing import Any, Final
 
 from testbench.inplace import Redirect
 from testbench.protocol import Call, Matcher, Plain
-from testbench.recorders._random_imports import Importing
-from testbench.recorders._random_pinned import Pinned
+from testbench.recorders.randomness._imports import Importing
+from testbench.recorders.randomness._pinned import Pinned
 
 _URANDOM: Final = os.urandom
 _GETRANDOM: Final = getattr(os, "getrandom", None)

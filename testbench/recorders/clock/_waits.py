@@ -2,7 +2,7 @@
 
 Without this, ``queue.get(timeout=1)`` or an event loop with a timer would wait, look at a clock that stands still, and
 wait again for ever. A wait that ends early, because what it waited for came, does not move the clock: how early is what
-differs from run to run. How time moves is told in `testbench.recorders._still`.
+differs from run to run. How time moves is told in `testbench.recorders.clock._still`.
 
 ``select`` and ``epoll`` take no time either where nothing outside of the process can make a descriptor ready: none is
 watched, or only that by which asyncio wakes itself. Else they wait really, and the clock moves when the time has run
@@ -19,9 +19,9 @@ from contextlib import ExitStack
 from typing import Any
 
 from testbench.inplace import Redirect, TypeSlot
-from testbench.recorders._still import StillWaits
 from testbench.recorders._timed import TIMED, Timed
-from testbench.recorders._virtual import VirtualClock
+from testbench.recorders.clock._still import StillWaits
+from testbench.recorders.clock._virtual import VirtualClock
 
 
 def install_waits(stack: ExitStack, virtual: VirtualClock, waits: StillWaits) -> None:

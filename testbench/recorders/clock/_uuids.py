@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 
 from testbench.inplace import Attribute, Redirect
 from testbench.protocol import Call, Plain
-from testbench.recorders._virtual import VirtualClock
+from testbench.recorders.clock._virtual import VirtualClock
 
 try:
     from _uuid import generate_time_safe as _generate_time_safe  # type: ignore[import-not-found]  # no stub has it

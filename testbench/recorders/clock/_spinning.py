@@ -9,7 +9,7 @@ from types import FrameType
 from typing import Final
 
 from testbench.errors import RecordingError
-from testbench.recorders._virtual import VirtualClock
+from testbench.recorders.clock._virtual import VirtualClock
 
 LOOK_EVERY: Final = 1_000_000
 """Reads after which one looks who reads."""

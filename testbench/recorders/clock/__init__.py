@@ -1,9 +1,9 @@
 """The kind ``clock``: what time it is, by every face the standard library gives it, and sleeping.
 
 Faces without arguments are sources, read by the million: ``time``, ``monotonic``, ``perf_counter``, ``process_time``,
-``thread_time``, each also with ``_ns``; and ``datetime.now`` and ``utcnow`` (`testbench.recorders._dates`). What is
+``thread_time``, each also with ``_ns``; and ``datetime.now`` and ``utcnow`` (`_dates`). What is
 asked with a request or answered in parts is a crossing: ``sleep``, ``localtime``, ``strftime``, …
-(`testbench.recorders._moments`), and time-based UUIDs (`testbench.recorders._uuids`).
+(`_moments`), and time-based UUIDs (`testbench.recorders.clock._uuids`).
 
 Functions are redirected as objects, so every name bound to them earlier follows, and so does the standard library:
 ``threading``, ``queue``, ``subprocess``, ``logging``, ``asyncio``, ``date.today()``. Not reached are C code that asks
@@ -22,14 +22,14 @@ from typing import Any, Final, cast
 from testbench.errors import UsageError
 from testbench.inplace import Redirect
 from testbench.protocol import Call, Matcher, Plain
-from testbench.recorders._dates import install_dates
-from testbench.recorders._instants import instant_ns, span_ns
-from testbench.recorders._moments import install_moments
-from testbench.recorders._spinning import Spinning
-from testbench.recorders._still import StillWaits
-from testbench.recorders._uuids import install_uuids
-from testbench.recorders._virtual import VirtualClock
-from testbench.recorders._zone import living_in
+from testbench.recorders.clock._dates import install_dates
+from testbench.recorders.clock._instants import instant_ns, span_ns
+from testbench.recorders.clock._moments import install_moments
+from testbench.recorders.clock._spinning import Spinning
+from testbench.recorders.clock._still import StillWaits
+from testbench.recorders.clock._uuids import install_uuids
+from testbench.recorders.clock._virtual import VirtualClock
+from testbench.recorders.clock._zone import living_in
 
 FACES: Final[tuple[Callable[[], float], ...]] = (
     time.time,
@@ -86,7 +86,7 @@ class Clock:
             self._install_hands(call)
             self._doors["sleep"] = install_moments(call, stack, virtual, waits)
             if virtual is not None and waits is not None:
-                from testbench.recorders._waits import install_waits  # it needs modules that only CPython has
+                from testbench.recorders.clock._waits import install_waits  # it needs modules that only CPython has
 
                 install_waits(stack, virtual, waits)
             yield

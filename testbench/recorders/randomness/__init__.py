@@ -1,9 +1,9 @@
 """The kind ``random``: bytes of the operating system, and the generators of ``random``.
 
-Bytes are crossings: ``urandom``, ``getrandom`` (`testbench.recorders._random_bytes`), and with them ``secrets``,
+Bytes are crossings: ``urandom``, ``getrandom`` (`_bytes`), and with them ``secrets``,
 ``SystemRandom``, ``uuid.uuid4``, and the seeds that numpy makes for itself. Of a generator its state is asked, once, at
-the first draw (`testbench.recorders._random_generators`), whatever it was before: ``random.random()`` and its kin,
-``random.Random()``, names of ``tempfile``; and of those of numpy (`testbench.recorders._random_numpy`). A program that
+the first draw (`_generators`), whatever it was before: ``random.random()`` and its kin,
+``random.Random()``, names of ``tempfile``; and of those of numpy (`_numpy`). A program that
 draws nothing leaves nothing on its tape.
 
 Not reached are generators written in C by others, and C code that asks the operating system itself.
@@ -17,14 +17,14 @@ from types import ModuleType
 
 from testbench.protocol import Call, Matcher
 from testbench.recorders._marked import BEFORE_MARKED
-from testbench.recorders._random_bytes import MATCHERS, install_bytes
-from testbench.recorders._random_generators import Generators
-from testbench.recorders._random_imports import Importing, when_imported
-from testbench.recorders._random_methods import Slots, install_methods
-from testbench.recorders._random_numpy import install_numpy
-from testbench.recorders._random_pinned import Pinned
-from testbench.recorders._random_state import States
-from testbench.recorders._random_threads import before_each_thread
+from testbench.recorders.randomness._bytes import MATCHERS, install_bytes
+from testbench.recorders.randomness._generators import Generators
+from testbench.recorders.randomness._imports import Importing, when_imported
+from testbench.recorders.randomness._methods import Slots, install_methods
+from testbench.recorders.randomness._numpy import install_numpy
+from testbench.recorders.randomness._pinned import Pinned
+from testbench.recorders.randomness._state import States
+from testbench.recorders.randomness._threads import before_each_thread
 
 
 class Randomness:

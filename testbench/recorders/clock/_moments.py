@@ -17,8 +17,8 @@ from typing import Any, Final
 
 from testbench.inplace import Redirect
 from testbench.protocol import Call, Plain
-from testbench.recorders._still import StillWaits
-from testbench.recorders._virtual import VirtualClock
+from testbench.recorders.clock._still import StillWaits
+from testbench.recorders.clock._virtual import VirtualClock
 
 _Function = Callable[..., Any]
 

@@ -24,7 +24,7 @@ from typing import Any, Final, Protocol
 import attrs
 
 from testbench.protocol import Call, Plain
-from testbench.recorders._random_pinned import Pinned
+from testbench.recorders.randomness._pinned import Pinned
 
 _SHARED: Final = (
     "make one generator for each thread, or make this one before the first thread starts, as the one behind "

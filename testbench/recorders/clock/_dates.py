@@ -15,8 +15,8 @@ from typing import Any, Final, cast
 
 from testbench.inplace import TypeSlot
 from testbench.protocol import Call
-from testbench.recorders._date_runs import DateRuns
-from testbench.recorders._virtual import VirtualClock
+from testbench.recorders.clock._date_runs import DateRuns
+from testbench.recorders.clock._virtual import VirtualClock
 
 _Read = Callable[[], datetime]
 

@@ -22,8 +22,8 @@ from typing import Any, Final, NoReturn
 from testbench.inplace import BoundMethod, Redirect, TypeSlot
 from testbench.inplace._way import form_of, miss
 from testbench.protocol import Call, Plain
-from testbench.recorders._random_generators import Generators
-from testbench.recorders._random_pinned import Pinned
+from testbench.recorders.randomness._generators import Generators
+from testbench.recorders.randomness._pinned import Pinned
 
 _SEEDING: Final = {"seed", "set_state", "__setstate__"}
 _NOT_DRAWING: Final = {"spawn"}
@@ -32,7 +32,7 @@ _Function = Callable[..., Any]
 
 
 class NumpyStates:
-    """Reads and sets states of numpy; see `testbench.recorders._random_state.States`.
+    """Reads and sets states of numpy; see `testbench.recorders.randomness._state.States`.
 
     Args:
         legacy: the type `RandomState`, which holds more than its bit generator does.

@@ -10,8 +10,8 @@ import random
 from contextlib import ExitStack
 from typing import Any
 
-from testbench.recorders._random_generators import Generators
-from testbench.recorders._random_state import GAUSS_NEXT, left_by_gauss
+from testbench.recorders.randomness._generators import Generators
+from testbench.recorders.randomness._state import GAUSS_NEXT, left_by_gauss
 
 
 class _GaussNext:
