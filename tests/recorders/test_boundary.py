@@ -213,11 +213,11 @@ def test_encode_and_decode_stand_for_objects_of_the_users(tmp_path: pathlib.Path
 
 
 def test_what_cannot_be_marked_is_refused_at_the_decorator() -> None:
-    """Coroutines, generators, classes and unknown parameter names are refused before anything runs."""
+    """Coroutines, asynchronous generators, classes and unknown parameter names are refused before anything runs."""
 
     async def coroutine() -> None: ...
 
-    def generator() -> Any:
+    async def generator() -> Any:
         yield 1
 
     for wrong in (coroutine, generator, type("C", (), {})):
