@@ -11,13 +11,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from testbench._api import Testbench, open_tape, record, replay, session
+    from testbench._api import Testbench, open_tape, record, replay, session, verify
+    from testbench._fidelity import Fidelity, fidelity
     from testbench._header import HashSeedWarning
     from testbench._opened import Tape
     from testbench.errors import (
         BlobDamagedError,
         BlobMissingError,
         DivergenceError,
+        DriftError,
         ExhaustedError,
         LeftoverError,
         MismatchError,
@@ -45,8 +47,10 @@ __all__ = [
     "BlobMissingError",
     "Divergence",
     "DivergenceError",
+    "DriftError",
     "Event",
     "ExhaustedError",
+    "Fidelity",
     "Finding",
     "HashSeedWarning",
     "Leak",
@@ -75,15 +79,18 @@ __all__ = [
     "boundary",
     "check",
     "diff",
+    "fidelity",
     "open_tape",
     "record",
     "recover",
     "replay",
     "session",
+    "verify",
 ]
 
 _HOMES = {
-    "testbench._api": ("Testbench", "open_tape", "record", "replay", "session"),
+    "testbench._api": ("Testbench", "open_tape", "record", "replay", "session", "verify"),
+    "testbench._fidelity": ("Fidelity", "fidelity"),
     "testbench._header": ("HashSeedWarning",),
     "testbench._opened": ("Tape",),
     "testbench.recorders": ("boundary",),

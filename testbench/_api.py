@@ -10,8 +10,10 @@ from typing import Any, Final, Literal
 
 import attrs
 
+from testbench._fidelity import MODES as FIDELITIES
 from testbench._header import header, warn_of_hash_seed
 from testbench._opened import Tape
+from testbench._verifying import clock_of, verifying
 from testbench.errors import TapeIncompleteError, TapeVersionError, UsageError
 from testbench.inplace import check_supported
 from testbench.inplace.real import monotonic_ns
@@ -20,10 +22,9 @@ from testbench.recorders import BUILTIN, Settings, TickingClock, VirtualClock, i
 from testbench.sessions import Recording, Replaying, Run, Session
 from testbench.tape import Reader, TapeFile, Writer
 
-Mode = Literal["record", "replay", "once", "off"]
-
-_ALIASES: Final = {"all": "record", "rewrite": "record", "none": "replay"}
-_LATER: Final = {"splice", "new_episodes", "verify"}
+MODES: Final = ("replay", "once", "record", "verify", "off")
+ALIASES: Final = {"none": "replay", "all": "record", "rewrite": "record"}
+"""The words of the VCR family, and which of the modes each means."""
 
 StrPath = str | os.PathLike[str]
 
@@ -57,6 +58,8 @@ class Testbench:
             replaced, so that an earlier ``from time import time`` is not followed, nor are methods of types written in
             C, such as ``datetime.now``. What is not followed is listed among the leaks, also on replay.
         env: names of environment variables of child processes that are recorded and must match.
+        fidelity: in mode ``verify``, what counts as a difference: ``"byte"``, ``"semantic"``, ``"outcome"`` or
+            ``"phase"``; see `testbench.fidelity`.
         leaks: what to do at close about crossings that are not on the tape: ``"ignore"``, ``"warn"``, ``"fail"``.
         stall_s: seconds without progress after which a replay with several lanes gives up.
         meta: further plain values for the header of a new tape.
@@ -70,6 +73,7 @@ class Testbench:
     seed: int | None = None
     interception: Literal["in-place", "name"] = attrs.field(default="in-place")
     env: tuple[str, ...] = attrs.field(default=(), converter=tuple)
+    fidelity: Literal["byte", "semantic", "outcome", "phase"] = attrs.field(default="semantic")
     leaks: Literal["ignore", "warn", "fail"] = attrs.field(default="warn")
     stall_s: float = 30.0
     meta: Mapping[str, Plain] = attrs.field(factory=dict)
@@ -77,6 +81,7 @@ class Testbench:
     def __attrs_post_init__(self) -> None:
         _one_of("clock", self.clock, ("real", "paused", "ticking"))
         _one_of("interception", self.interception, ("in-place", "name"))
+        _one_of("fidelity", self.fidelity, FIDELITIES)
         _one_of("leaks", self.leaks, ("ignore", "warn", "fail"))
         if self.clock == "paused" and self.interception == "name":
             raise UsageError(
@@ -108,15 +113,21 @@ class Testbench:
 
     def session(self, path: StrPath, mode: str = "once") -> Session:
         """Return a session in a named mode; see `session`."""
-        chosen = _ALIASES.get(mode, mode)
-        if chosen in _LATER:
-            raise UsageError(f"mode {mode!r} is not there yet; use record, replay, once or off")
-        _one_of("mode", chosen, ("record", "replay", "once", "off"))
-        if chosen == "once":
-            chosen = "replay" if os.environ.get("CI") or Path(path).exists() else "record"
+        chosen = effective_mode(path, mode)
         if chosen == "off":
             return Session(Run)
-        return self.record(path) if chosen == "record" else self.replay(path)
+        begin = {"record": self.record, "replay": self.replay, "verify": self.verify}
+        return begin[chosen](path)
+
+    def verify(self, path: StrPath) -> Session:
+        """Return a session that runs for real and compares with ``path``; see `verify`."""
+        return Session(lambda: self._begin_verify(path), leaks=self.leaks)
+
+    def _begin_verify(self, path: StrPath) -> Run:
+        with Reader.open(path) as reader:
+            _check_complete(reader, path)
+            like = attrs.evolve(self, **clock_of(reader.meta)) if self.clock == "real" else self
+        return verifying(Path(path), self.fidelity, like._begin_record)
 
     def _begin_record(self, path: StrPath) -> Run:
         self._check_interception()
@@ -147,11 +158,7 @@ class Testbench:
             raise
 
     def _replay_of(self, reader: Reader, path: StrPath, rerecord: StrPath | None) -> Run:
-        if not reader.complete:
-            raise TapeIncompleteError(
-                f"the recording of {path} never finished, so a replay of it would stop somewhere in the middle; make a "
-                f"clean tape of what is there with: testbench recover {path}"
-            )
+        _check_complete(reader, path)
         if reader.digest_name != "sha-256":
             raise TapeVersionError(
                 f"{path} names the digest function {reader.digest_name!r}, which is not known here, so that nothing "
@@ -238,14 +245,44 @@ def session(path: StrPath, mode: str = "once", **options: Any) -> Session:
     Args:
         path: the tape.
         mode: ``record`` (always, a new tape), ``replay`` (always), ``once`` (record if there is no tape, else replay;
-            under CI, where the variable ``CI`` is set, replay), ``off``. The words ``all`` and ``none`` of the VCR
-            family mean ``record`` and ``replay``.
+            under CI, where the variable ``CI`` is set, replay), ``verify`` (see `verify`), ``off``. The words of the
+            VCR family are understood: ``none`` means ``replay``, ``all`` and ``rewrite`` mean ``record``.
         options: those of `Testbench`.
 
     Raises:
-        As `record` and `replay`.
+        As `record`, `replay` and `verify`.
     """
     return Testbench(**options).session(path, mode)
+
+
+def verify(path: StrPath, **options: Any) -> Session:
+    """Run everything inside the ``with`` block for real, and compare it with a tape; nothing is written.
+
+    For a nightly job that finds out that the world has changed. The clock is the one of the tape: paused where it was
+    paused. A block that raises is not compared.
+
+    Args:
+        path: the tape.
+        options: those of `Testbench`; ``fidelity`` says what counts.
+
+    Raises:
+        DriftError: at the end, when the live run is not like the tape.
+        TapeNotFoundError, NotATapeError, TapeVersionError, TapeIncompleteError, TapeDamagedError: about the tape.
+    """
+    return Testbench(**options).verify(path)
+
+
+def effective_mode(path: StrPath, mode: str) -> str:
+    """Return what a mode comes to for a tape: its own name for an alias, and what ``once`` means here and now.
+
+    Raises:
+        UsageError: there is no such mode.
+    """
+    chosen = ALIASES.get(mode, mode)
+    _one_of("mode", chosen, (*MODES, *ALIASES))
+    if chosen == "once":
+        return "replay" if os.environ.get("CI") or Path(path).exists() else "record"
+    return chosen
 
 
 def open_tape(path: StrPath) -> Tape:
@@ -260,6 +297,14 @@ def open_tape(path: StrPath) -> Tape:
 def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:
     if value not in known:
         raise UsageError(f"{name}={value!r} is unknown; expected one of {', '.join(known)}")
+
+
+def _check_complete(reader: Reader, path: StrPath) -> None:
+    if not reader.complete:
+        raise TapeIncompleteError(
+            f"the recording of {path} never finished, so a replay of it would stop somewhere in the middle; make a "
+            f"clean tape of what is there with: testbench recover {path}"
+        )
 
 
 def _recorded(reader: Reader) -> dict[str, Plain]:

@@ -7,6 +7,7 @@
     │   ├── UnsupportedError           2   this interpreter, or this way of calling, is refused
     │   └── TapeBusyError              2   another recording writes the same tape right now
     ├── RecordingError                 1   the run cannot be kept as a faithful tape
+    ├── DriftError                     1   the world answers otherwise than the tape, in mode verify
     ├── TapeError                      3   the artefact
     │   ├── TapeNotFoundError              there is none (also a FileNotFoundError)
     │   ├── NotATapeError                  the file is something else, or empty
@@ -57,6 +58,19 @@ class TapeBusyError(UsageError):
 
 class RecordingError(TestbenchError, Exception):
     """The recording is not faithful and was not kept as a good tape; the text says what broke it."""
+
+
+class DriftError(TestbenchError, Exception):
+    """A live run was compared with its tape, in mode ``verify``, and the world has changed.
+
+    Attributes:
+        report: what differs, as data (`testbench.Fidelity`).
+    """
+
+    def __init__(self, message: str, report: Any = None) -> None:
+        """Keep the rendered message and the data behind it."""
+        super().__init__(message)
+        self.report = report
 
 
 class TapeError(TestbenchError, Exception):

@@ -36,9 +36,10 @@ except (ImportError, SyntaxError) as error:
 main(sys.argv[1], sys.argv[2:])
 """
 
+_DONE: Final = {"record": "recorded", "replay": "replayed", "verify": "verified", "session": "followed"}
 _FLAGS: Final = {"script": [], "module": ["-m"], "code": ["-c"]}
 _NOTICE: Final = (
-    "testbench: {name} is not a Python program, so nothing inside it can be {verb}ed: only its own outcome is, as one "
+    "testbench: {name} is not a Python program, so nothing inside it can be {done}: only its own outcome is, as one "
     "process\n"
 )
 
@@ -68,13 +69,13 @@ def launch(
     try:
         program = resolve(command)
     except OSError as error:
-        if order[0] == "record" or is_python(command[0]):
+        if order[0] != "replay" or is_python(command[0]):
             return _cannot_start(command, error)
         program = None  # the tape may know its outcome
     try:
         if program is not None:
             become(program, order, environment)
-        sys.stderr.write(_NOTICE.format(name=command[0], verb=order[0]))
+        sys.stderr.write(_NOTICE.format(name=command[0], done=_DONE[order[0]]))
         return watch(command, session)
     except OSError as error:
         return _cannot_start(command, error)

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from importlib import metadata
 from typing import Final, TextIO
 
-from testbench.cli import check, diff, export, import_, info, record, recover, replay, show
+from testbench.cli import check, diff, export, fidelity, import_, info, record, recover, replay, show, verify
 from testbench.cli._command import Command, Formatter, Parser
 from testbench.cli._exit import SIGNALLED, USAGE
 from testbench.errors import TestbenchError
@@ -19,11 +19,13 @@ from testbench.inplace.real import aside
 COMMANDS: Final[tuple[Command, ...]] = (
     record.COMMAND,
     replay.COMMAND,
+    verify.COMMAND,
     info.COMMAND,
     show.COMMAND,
     check.COMMAND,
     recover.COMMAND,
     diff.COMMAND,
+    fidelity.COMMAND,
     export.COMMAND,
     import_.COMMAND,
 )
@@ -133,4 +135,4 @@ EXIT STATUS
   1    differs, or diverged
   2    bad usage
   3    the tape cannot be read, or is damaged
-  record and replay pass on the status of the program they run; there, the numbers above are 71, 72 and 73"""
+  record, replay and verify pass on the status of the program they run; there, the numbers above are 71, 72 and 73"""

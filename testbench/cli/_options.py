@@ -1,4 +1,4 @@
-"""Options that record and replay share; they carry the names of the fields of `testbench.Testbench`."""
+"""Options that the commands which run a program share; they carry the names of the fields of `testbench.Testbench`."""
 
 from __future__ import annotations
 
@@ -25,6 +25,15 @@ def add_session_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("in-place", "name"),
         help="name: where functions cannot be redirected in place, replace their names in modules, which reaches less "
         "(default: in-place)",
+    )
+
+
+def add_leaks(parser: argparse.ArgumentParser) -> None:
+    """Add the option that tells what leaks come to."""
+    parser.add_argument(
+        "--leaks",
+        choices=("ignore", "warn", "fail"),
+        help="what to do about crossings that are not on the tape (default: warn)",
     )
 
 

@@ -9,7 +9,7 @@ import math
 from typing import Any, Final
 
 from testbench.protocol import Plain
-from testbench.tape import Event, Raised, Returned
+from testbench.tape import Change, Event, Raised, Returned
 from testbench.tape._text import ascii_safe, short
 
 _INT_BITS: Final = 1024  # more than that no reader of JSON takes for a number, and CPython refuses to write huge ones
@@ -65,6 +65,13 @@ def event_as_json(event: Event, *, whole: bool) -> dict[str, Any]:
             raised = {"type": name, "args": as_json(args, whole=whole), "state": as_json(state, whole=whole)}
             data |= {"took_ns": event.took_ns, "raised": raised}
     return data
+
+
+def change_as_json(change: Change) -> dict[str, Any]:
+    """Return one result of a comparison as JSON knows it."""
+    left, right = (side and event_as_json(side, whole=False) for side in (change.left, change.right))
+    fields = [[name, as_json(one, whole=False), as_json(other, whole=False)] for name, one, other in change.fields]
+    return {"action": change.action, "left": left, "right": right, "fields": fields}
 
 
 def rows(pairs: list[tuple[str, str]], indent: str = "  ") -> str:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
 from testbench.cli._command import READING, Command
 from testbench.cli._exit import DIFFERS, SAME
 from testbench.cli._options import words
-from testbench.cli._output import as_json, event_as_json, print_json
-from testbench.tape import Change, diff
+from testbench.cli._output import change_as_json, print_json
+from testbench.tape import diff
 
 
 def run(options: argparse.Namespace) -> int:
@@ -19,16 +18,10 @@ def run(options: argparse.Namespace) -> int:
         if change.action != "same":
             status = DIFFERS
         if options.json:
-            print_json(_as_json(change))
+            print_json(change_as_json(change))
         else:
             print(change)
     return status
-
-
-def _as_json(change: Change) -> dict[str, Any]:
-    left, right = (side and event_as_json(side, whole=False) for side in (change.left, change.right))
-    fields = [[name, as_json(one, whole=False), as_json(other, whole=False)] for name, one, other in change.fields]
-    return {"action": change.action, "left": left, "right": right, "fields": fields}
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:

@@ -8,7 +8,7 @@ import os
 from testbench._api import record
 from testbench.cli._command import RUNNING, Command
 from testbench.cli._launch import launch
-from testbench.cli._options import add_session_arguments, chosen, hash_seed
+from testbench.cli._options import add_leaks, add_session_arguments, chosen, hash_seed
 
 
 def run(options: argparse.Namespace) -> int:
@@ -32,11 +32,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--start", metavar="TIME", help="where a paused clock begins (default: 2026-01-01T00:00:00Z)")
     parser.add_argument("--seed", metavar="N", type=int, help="make all randomness from N (default: it stays random)")
     add_session_arguments(parser)
-    parser.add_argument(
-        "--leaks",
-        choices=("ignore", "warn", "fail"),
-        help="what to do about crossings that are not on the tape (default: warn)",
-    )
+    add_leaks(parser)
 
 
 COMMAND = Command(

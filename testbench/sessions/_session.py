@@ -49,6 +49,7 @@ class Run:
         interception: how they reach the world; see `testbench.inplace.intercepting`.
         keep: called at the end of a good run.
         set_aside: called at the end of any other run.
+        named: what the session calls itself, where that is not the name of the engine.
     """
 
     mode: Recording | Replaying | None = None
@@ -56,6 +57,7 @@ class Run:
     interception: str = "in-place"
     keep: Callable[[], object] = _nothing
     set_aside: Callable[[], object] = _nothing
+    named: str = ""
 
 
 class Session:
@@ -79,8 +81,8 @@ class Session:
 
     @property
     def mode(self) -> str:
-        """What this session does: ``record`` or ``replay``; ``off`` when it does nothing, or not yet."""
-        return "off" if self._mode is None else self._mode.mode
+        """What this session does: ``record``, ``replay`` or ``verify``; ``off`` when it does nothing, or not yet."""
+        return self._run.named or ("off" if self._mode is None else self._mode.mode)
 
     @property
     def _mode(self) -> Recording | Replaying | None:

@@ -330,3 +330,17 @@ def test_a_program_without_its_standard_streams_is_recorded_without_them(closed:
     seen = (tmp_path / "seen").read_text()
     assert len(seen) % 3 == 0
     assert seen == seen[: len(seen) // 3] * 3
+
+
+def test_verify_compares_a_live_run_with_the_tape(run: Run, write: Callable[[str, str], str]) -> None:
+    """The program runs for real and keeps its status; what the world says otherwise is told, with status 71."""
+    script = write("ask.py", "import subprocess\nsubprocess.run(['cat', 'said'])\nraise SystemExit(3)\n")
+    write("said", "hello\n")
+    assert run("record", "-o", "ask.tape", "--", sys.executable, script).returncode == 3
+    assert run("verify", "ask.tape", "--", sys.executable, script).returncode == 3
+    write("said", "farewell\n")
+    drifted = run("verify", "ask.tape", "--", sys.executable, script)
+    assert (drifted.returncode, drifted.stdout) == (71, "farewell\n")
+    assert "the world has changed" in drifted.stderr
+    assert "+ b'farewell" in drifted.stderr
+    assert run("verify", "--fidelity", "phase", "ask.tape", "--", sys.executable, script).returncode == 3
