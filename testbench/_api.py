@@ -140,7 +140,14 @@ class Testbench:
         writer = Writer(file.fd, made)
         mode = Recording(writer, virtual.monotonic_ns if virtual is not None and virtual.still else monotonic_ns)
         way = self.interception
-        return Run(mode=mode, recorders=recorders, interception=way, keep=file.commit, set_aside=file.set_aside)
+        return Run(
+            mode=mode,
+            recorders=recorders,
+            interception=way,
+            keep=file.commit,
+            set_aside=file.set_aside,
+            meta=made,
+        )
 
     def _virtual(self) -> VirtualClock | None:
         if self.clock == "real":
@@ -185,7 +192,14 @@ class Testbench:
 
         mode = Replaying(reader, _matchers(recorders), stall_s=self.stall_s, writer=writer)
         way = self.interception
-        return Run(mode=mode, recorders=recorders, interception=way, keep=keep, set_aside=set_aside)
+        return Run(
+            mode=mode,
+            recorders=recorders,
+            interception=way,
+            keep=keep,
+            set_aside=set_aside,
+            meta=reader.meta,
+        )
 
     def _check_interception(self) -> None:
         if self.interception == "in-place":

@@ -55,6 +55,7 @@ BELOW = {
         "_api",
         "harness",
     },  # the command line also shows what harness offers
+    "pytest_plugin": {"errors", "real_clock", "sessions", "_api"},
     "__main__": {"cli"},
     "__init__": {
         "errors",
@@ -69,7 +70,8 @@ BELOW = {
     },  # a list of names, no logic
 }
 
-HOME = {"cbor2": {"tape/_codec.py"}, "pytest": set(), "hypothesis": set()}
+PLUGIN = {path.relative_to(PACKAGE).as_posix() for path in (PACKAGE / "pytest_plugin").iterdir()}
+HOME = {"cbor2": {"tape/_codec.py"}, "pytest": PLUGIN, "_pytest": PLUGIN, "hypothesis": set()}
 
 HEAVY = {
     "argparse",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Any
@@ -14,7 +14,7 @@ import attrs
 from testbench.errors import DivergenceError, LeftoverError, RecordingError, TestbenchError, UsageError
 from testbench.inplace import Redirect, intercepting
 from testbench.inplace.own import hide_own_threads
-from testbench.protocol import Recorder
+from testbench.protocol import Plain, Recorder
 from testbench.sessions._active import ACTIVE, alone, end_at_once
 from testbench.sessions._collector import collector_callbacks_rest
 from testbench.sessions._flusher import Flusher
@@ -50,6 +50,7 @@ class Run:
         keep: called at the end of a good run.
         set_aside: called at the end of any other run.
         named: what the session calls itself, where that is not the name of the engine.
+        meta: header of the tape.
     """
 
     mode: Recording | Replaying | None = None
@@ -58,6 +59,7 @@ class Run:
     keep: Callable[[], object] = _nothing
     set_aside: Callable[[], object] = _nothing
     named: str = ""
+    meta: Mapping[str, Plain] = attrs.field(factory=dict)
 
 
 class Session:
@@ -83,6 +85,16 @@ class Session:
     def mode(self) -> str:
         """What this session does: ``record``, ``replay`` or ``verify``; ``off`` when it does nothing, or not yet."""
         return self._run.named or ("off" if self._mode is None else self._mode.mode)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is open now."""
+        return self._state == "open"
+
+    @property
+    def meta(self) -> Mapping[str, Plain]:
+        """The header of the tape that is replayed or recorded; empty before the session opens."""
+        return self._run.meta
 
     @property
     def _mode(self) -> Recording | Replaying | None:

@@ -1,0 +1,34 @@
+"""What a failed test says of its tape: a section of its report, with one command to paste."""
+
+from __future__ import annotations
+
+from testbench.errors import DivergenceError
+from testbench.pytest_plugin._active import Active
+
+
+def describe(active: Active, test: str, error: BaseException) -> str:
+    """Return the lines of the section.
+
+    Args:
+        active: the session of the test.
+        test: its id.
+        error: what it raised.
+    """
+    divergence = active.session.failure
+    lines = [_fact(active, error)]
+    if divergence is not None and divergence is not error:
+        lines.append(f"The run left its tape before:\n{divergence}")
+    again = "record it again" if isinstance(error, DivergenceError) or divergence is not None else "try it for real"
+    lines.append(f"To {again}:  {active.command('record')}")
+    return "\n".join(lines)
+
+
+def _fact(active: Active, error: BaseException) -> str:
+    if active.mode == "replay":
+        return (
+            f"Replayed from {active.tape}: what the test was told is what the tape says, not what the world says now."
+        )
+    if active.mode in ("record", "splice"):
+        aside = active.tape.with_name(active.tape.name + ".failed")
+        return f"Recorded; a test that fails keeps no tape: {active.tape} is as it was, this run is in {aside.name}."
+    return f"Run for real (mode {active.mode}) beside {active.tape}, which is as it was."
