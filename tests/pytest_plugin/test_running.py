@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import importlib.util
 from typing import Any
 
 import pytest
@@ -114,9 +115,16 @@ def test_a_missing_tape_is_an_error_in_replay_even_if_nothing_is_asked(suite: An
     assert suite.tapes == []
 
 
-def test_asynchronous_tests_are_recorded_too(suite: Any) -> None:
-    """By the plugin for asyncio, and by hand with asyncio.run; sleeps take no time on replay."""
-    pytest.importorskip("pytest_asyncio")
+@pytest.mark.parametrize(
+    ("plugin", "mark", "ini"),
+    [("pytest_asyncio", "asyncio", "asyncio_default_fixture_loop_scope = function\n"), ("anyio", "anyio", "")],
+)
+def test_asynchronous_tests_are_recorded_too(plugin: str, mark: str, ini: str, suite: Any) -> None:
+    """By a plugin for asyncio, and by hand with asyncio.run; sleeps take no time on replay."""
+    if importlib.util.find_spec(plugin) is None:
+        pytest.skip(f"{plugin} is not installed")
+    suite.write("pytest.ini", f"[pytest]\n{ini}")
+    suite.write("conftest.py", "import pytest\n@pytest.fixture\ndef anyio_backend(): return 'asyncio'\n")
     suite.write(
         "test_a.py",
         """
@@ -128,11 +136,11 @@ def test_asynchronous_tests_are_recorded_too(suite: Any) -> None:
             await asyncio.sleep(0.3)
             return out
 
-        @pytest.mark.asyncio
+        @pytest.mark.MARK
         async def test_plugin(testbench): assert await work() == b"hi\\n"
 
         def test_by_hand(testbench): assert asyncio.run(work()) == b"hi\\n"
-        """,
+        """.replace("MARK", mark),
     )
     suite.run(expect="2 passed")
     out = suite.run("--testbench-mode=replay", "--durations=0", "-vv", expect="2 passed")
