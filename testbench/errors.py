@@ -127,6 +127,11 @@ class DivergenceError(TestbenchError):
         super().__init__(message)
         self.report = report
 
+    @property
+    def lanes(self) -> list[dict[str, str]]:
+        """For each lane its ``name``, what it ``waits_for`` and ``where``; empty if there was but one."""
+        return [] if self.report is None else list(self.report.lanes)
+
 
 class MismatchError(DivergenceError):
     """The next event of the tape is not the call that the program makes."""
@@ -145,4 +150,4 @@ class RefusedError(DivergenceError):
 
 
 class StallError(DivergenceError):
-    """A lane waits for its turn and the lane that should come first never arrives."""
+    """No lane can go on: each waits for a turn, or a lock, that never comes."""

@@ -31,6 +31,15 @@ def places() -> dict[str, bytes]:
     return found
 
 
+def is_there() -> bool:
+    """Tell whether the system tells anything about threads."""
+    try:
+        real.stat(_TASKS)
+    except OSError:
+        return False
+    return True
+
+
 def read(task: str, name: str) -> bytes | None:
     """Return what is in a file about a thread, None when the thread has ended or the file may not be read."""
     try:

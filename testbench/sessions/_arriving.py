@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from testbench.errors import TestbenchError, UsageError
 from testbench.protocol import Plain
@@ -11,6 +11,8 @@ from testbench.sessions._baton import Baton
 from testbench.sessions._cursor import Cursor, RawEvent
 from testbench.sessions._lanes import Lane
 from testbench.sessions._reporting import Reporter
+
+_OVER: Final = "over"
 
 
 class OverError(Exception):
@@ -23,15 +25,20 @@ class Arrivals:
     Args:
         stuck: called once, when the replay has failed.
         baton: who runs the program.
+        lives: tells of a lane that has begun, by its number, whether it has not ended.
 
     Attributes:
         failure: what went wrong first; raised again at every later crossing and at the end.
+        in_vain: whether it was that nobody could go on, so that whoever waits does so in vain.
     """
 
-    def __init__(self, stuck: Callable[[], None], baton: Baton) -> None:
+    def __init__(self, stuck: Callable[[], None], baton: Baton, lives: Callable[[int], bool]) -> None:
         self.failure: TestbenchError | None = None
+        self.in_vain = False
         self._stuck = stuck
+        self._late: list[tuple[Lane, str, Plain]] = []  # who calls what after the end of the tape
         self._baton = baton
+        self._lives = lives
         self._cursor: Cursor
         self._reporter: Reporter
 
@@ -62,27 +69,48 @@ class Arrivals:
         event = cursor.event
         if event is None:
             cursor.check()
-            baton.give_up(lane)
-            if lane.number and cursor.wait_over(turn):
-                raise OverError
-            self.diverge("exhausted", f"the tape has ended, and the program calls {name}", lane, name, request)
+            if lane.number:
+                self._wait_over(lane, name, request)
+                self.in_vain = True
+            self._exhausted(lane, name, request)
         return event
 
     def _wait(self, turn: int, lane: Lane, name: str, request: Plain) -> None:
         self._baton.give_up(lane)
-        let_go = self._baton.take(lane, turn)
+        let_go = self._baton.take(lane, turn, name)
+        self._look_up()
+        if not let_go:
+            self.stall(lane, name, request)
+
+    def _wait_over(self, lane: Lane, name: str, request: Plain) -> None:
+        """Wait, after the end of the tape, for that of the session; return if it does not come."""
+        late = (lane, name, request)
+        self._late.append(late)
+        try:
+            told = f"the end of the session, to call {name} after it: the tape has ended"
+            self._baton.sleep(lane, _OVER, None, lambda: self._cursor.over, told)
+            self._look_up()
+        finally:
+            self._late.remove(late)
+
+    def _look_up(self) -> None:
+        """Raise what has happened while this lane waited."""
         if self.failure is not None:
             raise self.failure
         if self._cursor.over:
             raise OverError
-        if not let_go:
-            self.diverge("stall", self._stalled(), lane, name, request)
 
-    def stall(self, lane: Lane, name: str) -> NoReturn:
-        """Report that a lane waits and nobody moves any more."""
+    def stall(self, lane: Lane, name: str, request: Plain = None) -> NoReturn:
+        """Report that a lane waits and nobody can go on any more."""
         if self.failure is not None:
             raise self.failure
-        self.diverge("stall", self._stalled(), lane, name, None)
+        self.in_vain = True
+        if self._late:  # it is for this one that the others wait
+            self._exhausted(*self._late[0])
+        self.diverge("stall", self._stalled(), lane, name, request)
+
+    def _exhausted(self, lane: Lane, name: str, request: Plain) -> NoReturn:
+        self.diverge("exhausted", f"the tape has ended, and the program calls {name}", lane, name, request)
 
     def diverge(self, code: str, reason: str, lane: Lane, name: str, request: Plain) -> NoReturn:
         """Raise a divergence, and make it stick."""
@@ -113,7 +141,7 @@ class Arrivals:
         if self.failure is None:
             self.failure = failure
             self._stuck()
-            self._cursor.wake_all()
+            self._cursor.wake()
             self._baton.end()
 
     def fail(self) -> NoReturn:
@@ -121,9 +149,17 @@ class Arrivals:
         assert self.failure is not None
         raise self.failure
 
+    def hopeless(self) -> bool:
+        """Tell whether the next event belongs to a lane that has ended."""
+        turn = self._cursor.turn
+        return turn is not None and turn in self._cursor.names and not self._lives(turn)
+
     def _stalled(self) -> str:
-        event = self._cursor.event
-        if event is None:
-            return "no lane has moved for a while, and the tape has ended"
-        owner = self._cursor.names.get(event[2], "a new lane")
-        return f"no lane has moved for a while: the next event, {self._cursor.row.name}, belongs to {owner}"
+        turn = self._cursor.turn
+        if turn is None:
+            return "no lane can go on any more: the tape has ended, and each waits for another"
+        owner = self._cursor.names.get(turn, "a thread that has no lane yet")
+        told = f"the next event, {self._cursor.row.name}, belongs to {owner}"
+        if self.hopeless():
+            return f"{told}, which has ended without it"
+        return f"no lane can go on any more, and {told}"

@@ -1,4 +1,8 @@
-"""Whether a thread of the program has fallen asleep in the operating system, in a call that nobody intercepts."""
+"""Whether the lane that runs keeps the others waiting: asleep in a call that nobody intercepts, or computing for long.
+
+What counts is the time that its thread has run, as the operating system tells it (``/proc/self/task``, proc(5)). A
+thread that merely waits for a processor on a busy machine, or for the interpreter's lock, does neither.
+"""
 
 from __future__ import annotations
 
@@ -7,27 +11,49 @@ from typing import Final
 from testbench.inplace import real, threads
 from testbench.sessions._lanes import Lane
 
-_LONG_NS: Final = 12_000_000
+_ASLEEP_NS: Final = 12_000_000
 """A thread that has not run for so long waits for more than the interpreter's lock (``sys.getswitchinterval``)."""
+
+_LONG_NS: Final = 100_000_000
+"""How long a lane may compute while others wait: it may be looking, again and again, for what only they can do."""
+
+SLEPT: Final = "slept"
+COMPUTED: Final = "computed"
 
 
 class Watch:
-    """Looks at one lane after another; a lane is asleep when it has not run at all since some looks ago."""
+    """Looks at one lane after another, now and then."""
 
     def __init__(self) -> None:
-        self._seen: tuple[Lane | None, bytes, int] = (None, b"", 0)
+        self._who: Lane | None = None
+        self._since_ns = 0  # when that lane was given the baton
+        self._place = b""  # what changes whenever its thread runs
+        self._changed_ns = 0
+        self._ran_ns = 0  # how long it had run at the first look
 
-    def sleeps(self, lane: Lane, since_ns: int) -> bool:
-        """Tell whether the thread of a lane has slept for a while, or has ended; ``since_ns`` is when it was waked."""
-        place = threads.read(str(lane.native_id), "schedstat") if lane.native_id else b""
+    def loses(self, lane: Lane, since_ns: int) -> str:
+        """Tell why a lane that runs since ``since_ns`` has to let others run, `SLEPT` or `COMPUTED`; empty if not."""
+        if not lane.native_id:  # its thread has not begun yet
+            return ""
+        place, now_ns = threads.read(str(lane.native_id), "schedstat"), real.monotonic_ns()
         if not place:
-            return (
-                bool(lane.native_id) and threads.read(str(lane.native_id), "stat") is None
-            )  # it has ended, or not begun
-        who, before, seen_ns = self._seen
-        now_ns = real.monotonic_ns()
-        if who is not lane or before != place:
-            self._seen = (lane, place, now_ns)
-            return False
-        state = (threads.read(str(lane.native_id), "stat") or b"").rpartition(b") ")[2][:1]
-        return now_ns - max(seen_ns, since_ns) >= _LONG_NS and state in (b"S", b"D")
+            return self._without_place(lane, now_ns - since_ns)
+        ran_ns = int(place.split()[0])
+        if self._who is not lane or self._since_ns != since_ns:
+            self._who, self._since_ns, self._ran_ns = lane, since_ns, ran_ns
+            self._place, self._changed_ns = place, now_ns
+        elif place != self._place:
+            self._place, self._changed_ns = place, now_ns
+        elif now_ns - self._changed_ns >= _ASLEEP_NS and _state(lane) in (b"S", b"D"):
+            return SLEPT
+        return COMPUTED if ran_ns - self._ran_ns > _LONG_NS else ""
+
+    @staticmethod
+    def _without_place(lane: Lane, held_ns: int) -> str:
+        """Judge by time alone, where the system does not tell more; a thread that has ended holds nothing."""
+        has_ended = threads.is_there() and threads.read(str(lane.native_id), "stat") is None
+        return SLEPT if has_ended else COMPUTED if held_ns > _LONG_NS else ""
+
+
+def _state(lane: Lane) -> bytes:
+    return (threads.read(str(lane.native_id), "stat") or b"").rpartition(b") ")[2][:1]

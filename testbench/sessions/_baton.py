@@ -17,45 +17,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final
-
-import attrs
+from typing import Any
 
 from testbench.inplace import real
-from testbench.sessions._asleep import Watch
 from testbench.sessions._lanes import Lane
+from testbench.sessions._vigil import EXPIRED, WOKEN, Still, Vigil, Wait
 
-_SLICE_S: Final = 0.005
-"""How often a lane that waits looks whether the one with the baton has fallen asleep."""
-
-_LONG_NS: Final = 100_000_000
-"""How long a lane may run while others wait: it may be looking, again and again, for what only they can do."""
-
-WOKEN: Final = "woken"
-EXPIRED: Final = "expired"
-
-
-@attrs.define(eq=False)
-class Wait:
-    """One lane that waits for the baton, or for a lock and then for the baton.
-
-    Attributes:
-        lane: who.
-        turn: whose turn it must be on the tape, if it comes from outside.
-        key: what it waits for inside the program; None if it only wants the baton.
-        timed: it goes on, with nothing gained, when its time runs out.
-        free: tells that what it waits for is there, though nobody has said so: code that nobody intercepts has done it.
-        gate: locked until it may go on.
-        by: what let it go on.
-    """
-
-    lane: Lane
-    turn: int
-    key: Hashable = None
-    timed: bool = False
-    free: Callable[[], bool] | None = None
-    gate: Any = attrs.Factory(real.closed_gate)
-    by: str = WOKEN
+Choose = Callable[[list[Wait]], "Wait | None"]
 
 
 class Baton:
@@ -64,25 +32,38 @@ class Baton:
     Args:
         main: the lane that runs now.
         choose: picks one of those that come from outside, or none yet.
-        stall_s: seconds without any move after which a wait is given up; None waits for ever.
+        relieve: runs the handlers of signals that came to a lane before it began to wait.
+        still: how those who wait notice that nobody can go on any more; without it they wait for ever, and the time for
+            a lock runs out by the real clock and not by the tape.
+        lost: told of a lane that has lost the baton, and why.
 
     Attributes:
         holder: the lane that runs; None while all wait.
         over: everybody runs as the operating system likes; nothing is waited for any more.
+        since_ns: when the holder got it.
+        stirred_ns: when a lane last did anything that is seen here.
     """
 
-    def __init__(self, main: Lane, choose: Callable[[list[Wait]], Wait | None], stall_s: float | None = None) -> None:
+    def __init__(
+        self,
+        main: Lane,
+        choose: Choose,
+        *,
+        relieve: Callable[[Lane], None],
+        still: Still | None = None,
+        lost: Callable[[Lane, str], None] = lambda lane, why: None,
+    ) -> None:
         self.holder: Lane | None = main
         self.over = False
+        self.since_ns = self.stirred_ns = real.monotonic_ns()
         self._choose = choose
-        self._stall_s = stall_s
+        self._by_tape = still is not None
+        self._lost = lost
         self._mutex = real.Mutex()
         self._ready: deque[Wait] = deque()
         self._outside: list[Wait] = []
         self._asleep: dict[Hashable, deque[Wait]] = {}
-        self._watch = Watch()
-        self._moves = 0
-        self._since_ns = 0  # when the holder got it
+        self._vigil = Vigil(self, still, relieve)
 
     # Giving it up.
 
@@ -109,22 +90,30 @@ class Baton:
             for wait in waits:
                 real.open_gate(wait.gate)
 
+    def lose(self, holder: Lane, why: str) -> None:
+        """Take it away from a lane that keeps the others waiting; it runs beside them until it asks for it again."""
+        with self._mutex:
+            if self.holder is holder:
+                self._lost(holder, why)
+                self.holder = None
+                self._next()
+
     # Asking for it.
 
-    def take(self, lane: Lane, turn: int | None = None) -> bool:
-        """Wait for the baton, as one who comes from outside; False if nobody has moved for too long."""
+    def take(self, lane: Lane, turn: int | None = None, what: str = "") -> bool:
+        """Wait for the baton, as one who comes from outside; False if nobody can go on any more."""
         if self.holder is lane:
             return True
-        wait = Wait(lane, lane.number if turn is None else turn)
+        wait = Wait(lane, lane.number if turn is None else turn, what=what)
         self._enter(self._outside, wait)
-        return self._until_let_go(wait) is not None
+        return self._vigil.keep(wait) is not None
 
     def come_back(self, lane: Lane) -> None:
         """Wait for the baton, as one who has lost it."""
         if self.holder is not lane:
             wait = Wait(lane, lane.number)
             self._enter(self._ready, wait)
-            self._until_let_go(wait)
+            self._vigil.keep(wait)
 
     @contextmanager
     def borrowed(self, lane: Lane, *, outside: bool) -> Iterator[None]:
@@ -145,17 +134,20 @@ class Baton:
     def begin(self, lane: Lane) -> None:
         """Wait to run for the first time."""
         if lane.waits:
-            self._until_let_go(lane.waits[-1])
+            self._vigil.keep(lane.waits[-1])
 
     def finish(self, lane: Lane) -> None:
         """Be told that a lane has ended, or could not be started."""
         with self._mutex:
+            self.stirred_ns = real.monotonic_ns()
             for wait in lane.waits:
                 if wait in self._ready:
                     self._ready.remove(wait)
         self.give_up(lane)
 
-    def sleep(self, lane: Lane, key: Hashable, timeout_s: float | None, free: Callable[[], bool]) -> str | None:
+    def sleep(
+        self, lane: Lane, key: Hashable, timeout_s: float | None, free: Callable[[], bool], what: Any = ""
+    ) -> str | None:
         """Wait inside the program until `wake`, then for the baton.
 
         Args:
@@ -163,22 +155,25 @@ class Baton:
             key: for what.
             timeout_s: seconds after which it is enough; where the tape tells when that is, only that there are some.
             free: looks from time to time whether it is there.
+            what: the thing itself, for reports.
 
         Returns:
-            WOKEN, or EXPIRED, when the lane does not hold the baton unless the tape has said so; None on a stall.
+            WOKEN, or EXPIRED, when the lane does not hold the baton unless the tape has said so; None if nobody can go
+            on any more.
         """
-        wait = Wait(lane, lane.number, key, timeout_s is not None, free)
+        wait = Wait(lane, lane.number, key, timeout_s is not None, free, what)
         with self._mutex:
             if self.over:
                 return WOKEN
+            self.stirred_ns = real.monotonic_ns()
             lane.waits.append(wait)
             self._asleep.setdefault(key, deque()).append(wait)
-            if wait.timed and self._stall_s is not None:
+            if wait.timed and self._by_tape:
                 self._outside.append(wait)
             if self.holder is lane:
                 self.holder = None
                 self._next()
-        return self._until_let_go(wait, None if self._stall_s is not None else timeout_s)
+        return self._vigil.keep(wait, None if self._by_tape else timeout_s)
 
     def wake(self, key: Hashable, *, everybody: bool = False) -> None:
         """Let the lane that has waited longest for something go on, or everybody who waits for it."""
@@ -202,6 +197,7 @@ class Baton:
 
     def _enter(self, queue: Any, wait: Wait) -> None:
         with self._mutex:
+            self.stirred_ns = real.monotonic_ns()
             wait.lane.waits.append(wait)
             if self.over:
                 real.open_gate(wait.gate)
@@ -212,12 +208,12 @@ class Baton:
 
     def _next(self) -> None:
         """Hand the baton, which nobody holds, to whoever is next, if anybody is."""
-        ready = next((wait for wait in self._ready if _is_innermost(wait)), None)
+        ready = next((wait for wait in self._ready if wait.is_innermost()), None)
         if ready is not None:
             self._ready.remove(ready)
             self._hand(ready)
             return
-        chosen = self._choose([wait for wait in self._outside if _is_innermost(wait)])
+        chosen = self._choose([wait for wait in self._outside if wait.is_innermost()])
         if chosen is not None:
             self._outside.remove(chosen)
             if chosen.key is not None:
@@ -227,8 +223,7 @@ class Baton:
 
     def _hand(self, wait: Wait) -> None:
         self.holder = wait.lane
-        self._moves += 1
-        self._since_ns = real.monotonic_ns()
+        self.since_ns = self.stirred_ns = real.monotonic_ns()
         real.open_gate(wait.gate)
 
     def _forget(self, wait: Wait) -> None:
@@ -238,38 +233,7 @@ class Baton:
             if not waits:
                 del self._asleep[wait.key]
 
-    def _until_let_go(self, wait: Wait, timeout_s: float | None = None) -> str | None:
-        """Wait at the gate; signal handlers may run meanwhile where the program itself waits."""
-        lane, depth = wait.lane, wait.lane.depth
-        begun_ns = moved_ns = real.monotonic_ns()
-        moves = self._moves
-        try:
-            while True:
-                slice_s = _SLICE_S if timeout_s is None else min(_SLICE_S, timeout_s)
-                lane.depth = depth if wait.key is None else 0
-                try:
-                    open_now = real.acquire(wait.gate, True, max(slice_s, 0))
-                finally:
-                    lane.depth = depth
-                if open_now:
-                    return wait.by
-                now_ns = real.monotonic_ns()
-                if wait.free is not None and self.holder is None and wait.free():
-                    self._wake_anyhow(wait)
-                if timeout_s is not None and now_ns - begun_ns >= timeout_s * 1e9 and self._withdraw(wait):
-                    return EXPIRED
-                if self._moves != moves or self.holder is not None:
-                    moves, moved_ns = self._moves, now_ns
-                    self._look_at_holder()
-                elif self._stall_s is not None and now_ns - moved_ns > self._stall_s * 1e9 and self._withdraw(wait):
-                    return None
-        except BaseException:
-            self._withdraw(wait)
-            raise
-        finally:
-            lane.waits.remove(wait)
-
-    def _wake_anyhow(self, wait: Wait) -> None:
+    def wake_anyhow(self, wait: Wait) -> None:
         """Let a lane go on whose lock is free, though nobody runs who could have released it."""
         with self._mutex:
             if self.holder is None and wait in self._asleep.get(wait.key, ()):
@@ -279,7 +243,7 @@ class Baton:
                 self._ready.append(wait)
                 self._next()
 
-    def _withdraw(self, wait: Wait) -> bool:
+    def withdraw(self, wait: Wait) -> bool:
         """Wait no longer; False if it was let go on in this moment."""
         with self._mutex:
             if self.over:
@@ -294,16 +258,3 @@ class Baton:
                 self._forget(wait)
                 found = True
             return found
-
-    def _look_at_holder(self) -> None:
-        holder = self.holder
-        if holder is not None and (self._runs_long() or self._watch.sleeps(holder, self._since_ns)):
-            self.give_up(holder)
-
-    def _runs_long(self) -> bool:
-        return real.monotonic_ns() - self._since_ns > _LONG_NS
-
-
-def _is_innermost(wait: Wait) -> bool:
-    """Tell whether this is what its thread is waiting for now, and not a signal handler that interrupted it."""
-    return wait.lane.waits[-1] is wait

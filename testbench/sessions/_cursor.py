@@ -16,10 +16,10 @@ RawEvent = tuple[Any, ...]
 STRANGER: Final = -1
 """The turn of a thread that the recording had not seen before: it has no lane yet."""
 
-_CLOSER: Final = -2
-"""The gate of whoever closes the session and waits for lanes that still run; opened by every move."""
-
 _LANE_START: Final = 0
+
+_LOOK_S: Final = 0.05
+"""How often whoever closes the session looks whether lanes that still run can move at all."""
 
 
 class Cursor:
@@ -38,13 +38,12 @@ class Cursor:
         names: lane names by number, as far as the tape has been read.
     """
 
-    def __init__(self, reader: Reader, stall_s: float, failed: Callable[[], TestbenchError | None]) -> None:
+    def __init__(self, reader: Reader, failed: Callable[[], TestbenchError | None]) -> None:
         self._kinds = reader.kinds
         self._events: Iterator[RawEvent] = iter(reader.events())
-        self._stall_s = stall_s
         self._failed = failed
         self._lock = real.Mutex()
-        self._gates: dict[int, Any] = {}
+        self._gate: Any = None  # of whoever closes the session and waits for lanes that still run
         self._damage: TapeError | None = None
         self.shared = False
         self.over = False
@@ -70,42 +69,30 @@ class Cursor:
             return
         with self._lock:
             self._load()
-            self._open_gate(self.turn)
+            self._open_gate()
 
-    def wait_moved(self) -> bool:
-        """Wait until some lane has taken the next event; False when none does in time."""
+    def wait_moved(self, in_vain: Callable[[], bool]) -> bool:
+        """Wait until some lane has taken the next event; False when it is told that this is in vain."""
         seq = self.seq
         with self._lock:
             if self._failed() is not None or self.event is None:
                 return True
-            gate = self._gates.setdefault(_CLOSER, real.allocate_lock())
-            real.acquire(gate, False)
-        return real.acquire(gate, True, self._stall_s) or seq != self.seq
+            self._gate = self._gate or real.allocate_lock()
+            real.acquire(self._gate, False)
+        while not real.acquire(self._gate, True, _LOOK_S) and seq == self.seq:
+            if in_vain():
+                return False
+        return True
 
     def check(self) -> None:
         """Raise the damage that ended the tape too early, if any."""
         if self._damage is not None:
             raise self._damage
 
-    def wait_over(self, turn: int) -> bool:
-        """Wait, at the end of the tape, until the session is over; False when it goes on, or has failed."""
+    def wake(self) -> None:
+        """Wake whoever waits for a move, to find that the session has failed."""
         with self._lock:
-            if self.over or self._failed() is not None:
-                return self.over
-            gate = self._gates.setdefault(turn, real.allocate_lock())
-            real.acquire(gate, False)
-        real.acquire(gate, True, self._stall_s)
-        return self.over
-
-    def end(self) -> None:
-        """Note that the session is over; wake whoever waits for that."""
-        self.over = True
-        self.wake_all()
-
-    def wake_all(self) -> None:
-        """Wake every waiting lane, to find that the session has failed or ended."""
-        with self._lock:
-            self._open_gate(None)
+            self._open_gate()
 
     def rest(self, most: int) -> list[tuple[int, int, RawEvent]]:
         """Return up to ``most`` of the events after the next one with seq and time; nobody can advance afterwards."""
@@ -132,10 +119,9 @@ class Cursor:
         except TapeError as damage:
             self.event, self.turn, self._damage = None, None, damage
 
-    def _open_gate(self, turn: int | None) -> None:
-        for owner, gate in self._gates.items():
-            if turn is None or owner in (turn, _CLOSER):
-                real.open_gate(gate)
+    def _open_gate(self) -> None:
+        if self._gate is not None:
+            real.open_gate(self._gate)
 
 
 def _turn_of(event: RawEvent) -> int:

@@ -119,6 +119,17 @@ class ReplayedSignals:
                 return
             self._deliver(lane, event, handled, "", None)
 
+    def is_next(self) -> bool:
+        """Tell whether the next event is a signal that comes by itself, for which the main thread may wait."""
+        event = self._cursor.event
+        handled = None if event is None else self._handled(event)
+        return handled is not None and handled.moment == BETWEEN
+
+    def relieve(self, lane: Lane) -> None:
+        """Run real handlers that had to wait while their lane was in a crossing; it waits there, without a lock."""
+        while lane.deferred:
+            self._run(lane, lane.deferred.pop(0)[1])
+
     # Real signals.
 
     def came(self, number: int, handler: Callable[[], object], *, sent: bool) -> None:

@@ -33,6 +33,8 @@ class Divergence:
         tape: the file.
         rule: what had to match.
         where: ``file:line in function`` of the user's code.
+        lanes: for each lane its ``name``, what it ``waits_for`` and ``where`` in the user's code; empty if there is but
+            one.
     """
 
     code: str
@@ -50,6 +52,7 @@ class Divergence:
     tape: Path
     rule: str
     where: str
+    lanes: list[dict[str, str]] = attrs.Factory(list)
 
     def as_data(self) -> dict[str, Any]:
         """Return the report as plain data, for tools."""
@@ -68,6 +71,7 @@ class Divergence:
                 ),
                 *self._neighbours(),
                 *self._hint(),
+                *self._who(),
                 f"  tape     {self.tape} (mode replay; {self.rule})",
                 f"  look     testbench show {shlex.quote(str(self.tape))} --seq {max(0, self.seq - 5)}..{self.seq + 5}",
                 "  fix      if the program changed on purpose, record again; else find why it asks something else",
@@ -84,6 +88,9 @@ class Divergence:
     def _neighbours(self) -> list[str]:
         before = [f"  before   {line(event).strip()}" for event in self.before]
         return before + [f"  after    {line(event).strip()}" for event in self.after]
+
+    def _who(self) -> list[str]:
+        return [f"  lane     {row['name']} waits for {row['waits_for']}, at {row['where']}" for row in self.lanes]
 
     def _hint(self) -> list[str]:
         if self.candidate is None:

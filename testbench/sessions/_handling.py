@@ -69,6 +69,11 @@ class RecordedSignals:
         while lane.deferred:
             self._handle(lane, *lane.deferred.pop(0), moment if crossing else BETWEEN, crossing)
 
+    def relieve(self, lane: Lane) -> None:
+        """Run the handlers that had to wait, before their lane waits itself, in an effect or for a lock."""
+        while lane.deferred:
+            self._handle(lane, *lane.deferred.pop(0), INSIDE if lane.effect else BETWEEN, lane.effect)
+
     def _handle(
         self, lane: Lane, number: int, handler: Callable[[], object], moment: str, crossing: str | None
     ) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import _thread
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 import attrs
@@ -41,8 +41,8 @@ class Lane:
     signal that came while no handler could run.
 
     `ident` and `native_id` are those of its thread, as Python and as the operating system know it; 0 until it runs.
-    `waits` holds what it waits for, what a signal handler in it waits for last; `ends` what is free when it has ended;
-    `reads` counts what it has read of sources beside other lanes.
+    `waits` holds what it waits for, what a signal handler in it waits for last, and `in_vain` what it has given up
+    waiting for; `ends` what is free when it has ended; `reads` counts what it has read of sources beside other lanes.
     """
 
     number: int
@@ -56,6 +56,7 @@ class Lane:
     ident: int = 0
     native_id: int = 0
     waits: list[Any] = attrs.Factory(list)
+    in_vain: Any = None
     ends: list[Any] = attrs.Factory(list)
     reads: int = 0
 
@@ -122,6 +123,38 @@ class Lanes:
         """Return the numbers of the lanes whose threads still run."""
         running = sys._current_frames()
         return {lane.number for ident, lane in list(self._by_thread.items()) if ident in running}
+
+    def of_thread(self, ident: int) -> Lane | None:
+        """Return the lane of a thread, None if it has none."""
+        return self._by_thread.get(ident)
+
+    def whose_end(self, thing: Any) -> Lane | None:
+        """Return the lane with whose end something is free (a lock, a handle), None if it is nothing of that kind."""
+        lanes = list(self._by_thread.values())
+        return next((lane for lane in lanes if any(end is thing for end in lane.ends)), None)
+
+    def loose(self) -> dict[int, int]:
+        """Return the idents of threads that wait for nothing here, but the running one, and their native ids.
+
+        These are 0 where they are not known.
+        """
+        found = {}
+        for ident in sys._current_frames().keys() - OWN_THREADS - {get_ident()}:
+            lane = self._by_thread.get(ident)
+            if lane is None or not lane.waits:
+                thread = threading._active.get(ident)  # type: ignore[attr-defined]  # no lock is taken by looking there
+                found[ident] = lane.native_id if lane is not None else getattr(thread, "native_id", None) or 0
+        return found
+
+    def present(self, idents: Iterable[int]) -> list[tuple[int, str, Lane | None]]:
+        """Return threads with their names for a report: lanes in the order of the tape, then those that have none."""
+        found: list[tuple[int, str, Lane | None]] = []
+        for ident in sorted(set(idents) - OWN_THREADS):
+            lane = self._by_thread.get(ident)
+            thread = threading._active.get(ident)  # type: ignore[attr-defined]
+            name = f"no lane ({getattr(thread, 'name', 'a thread')})" if lane is None else lane.name
+            found.append((ident, name, lane))
+        return sorted(found, key=lambda each: (each[2] is None, 0 if each[2] is None else each[2].number))
 
     def ignore(self, ident: int) -> None:
         """Let everything that a thread of our own does pass straight through."""

@@ -17,6 +17,7 @@ from testbench.sessions._leaks import UNSEEN_FORK, Leaks
 from testbench.sessions._moments import HANDLED, INTERRUPTED
 from testbench.sessions._readers import Source
 from testbench.sessions._recorded_runs import RecordedRuns
+from testbench.sessions._vigil import Wait
 from testbench.sessions._waiting import RAN_OUT, Waiting
 from testbench.tape import Outcome, Returned, Writer, plain
 
@@ -42,9 +43,9 @@ class Recording:
         self._finished = False
         self.leaks = Leaks()
         self.lanes = Lanes(self._born, self._adopted, self._go_parallel, self._begin, self._ended)
-        self._baton = Baton(self.lanes.main, lambda waits: waits[0] if waits else None)
+        self._baton = Baton(self.lanes.main, _first, relieve=self._relieve)
         self._runs = RecordedRuns(self, self._appender, self._baton)
-        self.waiting = Waiting(self.lanes, self._baton, self)
+        self.waiting = Waiting(self.lanes, self._baton, self, endless=True)
         self.signals = RecordedSignals(
             self.lanes, self._appender, self._baton, self.leaks, self._is_idle, self._signal_broke
         )
@@ -85,7 +86,7 @@ class Recording:
             self._baton.give_up(lane)
         begun_ns = self._now_ns()
         try:
-            value = _perform(lane, name, effect)
+            value = self._perform(lane, name, effect)
         except BaseException as error:
             took_ns = self._now_ns() - begun_ns
             if shared:
@@ -105,6 +106,16 @@ class Recording:
             self._baton.take(lane)
         self._append(name, lane.number, request, took_ns, Returned(value))
         return value, None
+
+    def _perform(self, lane: Lane, name: str, effect: Effect) -> Plain:
+        """Run an effect; signal handlers run in it too, and in the rest of a crossing they do not."""
+        lane.effect = name
+        try:
+            if lane.deferred:
+                self.signals.relieve(lane)  # the effect may wait for ever for what a handler does
+            return effect()
+        finally:
+            lane.effect = None
 
     def _append(self, name: str, lane: int, request: Plain, took_ns: int, outcome: Outcome) -> None:
         if not self._finished:
@@ -157,12 +168,22 @@ class Recording:
                 self._break(reason, RAN_OUT, raised=True)
                 raise
 
+    def _relieve(self, lane: Lane) -> None:
+        self.signals.relieve(lane)
+
     def leave(self, lane: Lane) -> None:
         """Leave our own code."""
         self.signals.leave(lane, None)
 
     def stalled(self, lane: Lane) -> None:
         """Do nothing: a program that waits for ever is its own affair."""
+
+    def failed(self) -> None:
+        """Return nothing: what a recording fails of is no reason for the program to wait less."""
+
+    def in_vain(self) -> bool:
+        """Tell that nobody waits in vain."""
+        return False
 
     # What is no crossing.
 
@@ -274,10 +295,5 @@ class Recording:
         return True
 
 
-def _perform(lane: Lane, name: str, effect: Effect) -> Plain:
-    """Run an effect; signal handlers run in it too, and in the rest of a crossing they do not."""
-    lane.effect = name
-    try:
-        return effect()
-    finally:
-        lane.effect = None
+def _first(waits: list[Wait]) -> Wait | None:
+    return waits[0] if waits else None

@@ -8,7 +8,7 @@ from typing import Any, Final, NoReturn
 from testbench.errors import TestbenchError, UsageError
 from testbench.protocol import Effect, Matcher, Plain
 from testbench.sessions._arriving import Arrivals, OverError
-from testbench.sessions._baton import Baton, Wait
+from testbench.sessions._baton import Baton
 from testbench.sessions._call import KindCall
 from testbench.sessions._cursor import STRANGER, Cursor, RawEvent
 from testbench.sessions._delivering import ReplayedSignals
@@ -20,6 +20,8 @@ from testbench.sessions._readers import Source
 from testbench.sessions._replayed_runs import ReplayedRuns
 from testbench.sessions._reporting import Reporter
 from testbench.sessions._rerecording import Rerecorder
+from testbench.sessions._standstill import Standstill
+from testbench.sessions._vigil import Wait
 from testbench.sessions._waiting import RAN_OUT, Waiting
 from testbench.tape import Raised, Reader, Writer, plain
 from testbench.values import same
@@ -37,7 +39,8 @@ class Replaying:
     Args:
         reader: the tape.
         matchers: per kind and op (``"process.spawn"``), its matcher.
-        stall_s: seconds without any progress after which a waiting lane gives up.
+        stall_s: seconds without any progress after which a waiting lane gives up, where it is not certain before that
+            nobody can go on; a tenth of it is enough where all threads sleep.
         writer: records the replay again, event for event, when given.
     """
 
@@ -51,11 +54,13 @@ class Replaying:
         self._rerecorder = Rerecorder(writer)
         self._runs = ReplayedRuns(self, reader, self._rerecorder)
         self.lanes = Lanes(self._born, self._adopted, self._runs.go_parallel, self._begin, self._ended)
-        self._baton = Baton(self.lanes.main, self._choose, stall_s)
-        self.waiting = Waiting(self.lanes, self._baton, self)
-        self._arrivals = Arrivals(self._runs.unplug, self._baton)
-        self.cursor = Cursor(reader, stall_s, lambda: self._arrivals.failure)
-        self._arrivals.follow(self.cursor, Reporter(reader, self.cursor, matchers))
+        self._still = Standstill(self.lanes, stall_s, hopeless=self._is_hopeless, awaited=self._awaits_signal)
+        self._baton = Baton(self.lanes.main, self._choose, relieve=self._relieve, still=self._still)
+        self.waiting = Waiting(self.lanes, self._baton, self, endless=False)
+        self._living = {self.lanes.main.number}
+        self._arrivals = Arrivals(self._runs.unplug, self._baton, self._living.__contains__)
+        self.cursor = Cursor(reader, lambda: self._arrivals.failure)
+        self._arrivals.follow(self.cursor, Reporter(reader, self.cursor, matchers, self.lanes))
         self._runs.follow(self._arrivals)
         self.signals = ReplayedSignals(
             reader,
@@ -180,6 +185,7 @@ class Replaying:
                 told = f"the tape holds {row.name} here, the program started the lane {name}"
                 self._arrivals.diverge("mismatch", told, asking, "lane.start", request)
             self._rerecorder.lane(event)
+            self._living.add(int(event[2]))
             self.cursor.advance()
             lane.number = int(event[2])
             return True
@@ -197,6 +203,7 @@ class Replaying:
         self._baton.begin(lane)
 
     def _ended(self, lane: Lane) -> None:
+        self._living.discard(lane.number)
         self.waiting.ended(lane)
         self._baton.finish(lane)
 
@@ -222,6 +229,23 @@ class Replaying:
     def stalled(self, lane: Lane) -> None:
         """Report a wait that nothing ends."""
         self._arrivals.stall(lane, "lane.wait")
+
+    def failed(self) -> TestbenchError | None:
+        """Return what went wrong, while the session is open; see `testbench.sessions._waiting.Clock`."""
+        return None if self.cursor.over else self._arrivals.failure
+
+    def in_vain(self) -> bool:
+        """Tell whether it was that nobody could go on."""
+        return self._arrivals.in_vain
+
+    def _is_hopeless(self) -> bool:
+        return self._arrivals.hopeless()
+
+    def _awaits_signal(self) -> bool:
+        return self.signals.is_next()
+
+    def _relieve(self, lane: Lane) -> None:
+        self.signals.relieve(lane)
 
     def inside(self) -> bool:
         """Tell whether the session is over; no effect is run before."""
@@ -251,7 +275,7 @@ class Replaying:
             self._check_leftover()
             self._rerecorder.close()
         finally:
-            self.cursor.end()
+            self.cursor.over = True
             self._baton.end()
 
     def abandon(self) -> None:
@@ -261,6 +285,7 @@ class Replaying:
     def settle(self) -> None:
         """Let lanes that still run take what is theirs; give up when one that should move is gone or does not move."""
         here = self.lanes.known()
+        self._still.closing = True
         if here is not None:
             self._baton.give_up(here)
         while self.failure is None and self.cursor.event is not None:
@@ -269,7 +294,7 @@ class Replaying:
                 self.signals.deliver_last(here)
             if (here is not None and owner == here.number) or owner not in self.lanes.alive():
                 return
-            if not self.cursor.wait_moved():
+            if not self.cursor.wait_moved(lambda: self._still.reached(self._baton.stirred_ns, closer=True)):
                 return
 
     def _check_leftover(self) -> None:

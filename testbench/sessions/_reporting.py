@@ -17,7 +17,9 @@ from testbench.errors import (
 from testbench.protocol import Matcher, Plain
 from testbench.sessions._cursor import Cursor
 from testbench.sessions._divergence import Divergence
+from testbench.sessions._lanes import Lanes
 from testbench.sessions._matching import differences, exact
+from testbench.sessions._scene import scene
 from testbench.sessions._where import user_line
 from testbench.tape import Event, Reader
 from testbench.tape._view import make_event
@@ -41,12 +43,14 @@ class Reporter:
         reader: the tape.
         cursor: where the replay is on it.
         matchers: per kind and op, its matcher.
+        lanes: who runs and waits.
     """
 
-    def __init__(self, reader: Reader, cursor: Cursor, matchers: Mapping[str, Matcher]) -> None:
+    def __init__(self, reader: Reader, cursor: Cursor, matchers: Mapping[str, Matcher], lanes: Lanes) -> None:
         self._reader = reader
         self._cursor = cursor
         self._matchers = matchers
+        self._lanes = lanes
 
     def error(self, code: str, reason: str, lane: str, name: str, request: Plain) -> DivergenceError:
         """Return the exception to raise; the cursor may not move any more.
@@ -78,6 +82,7 @@ class Reporter:
             tape=self._reader.path,
             rule="same kind and op, request by its matcher, recorded order over all lanes",
             where=user_line(),
+            lanes=scene(self._lanes, lane, name),
         )
         return _ERRORS[code](str(report), report)
 

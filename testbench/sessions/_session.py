@@ -166,7 +166,7 @@ class Session:
         Raises:
             DivergenceError: the replay diverged before, and ``error`` is not that divergence.
         """
-        if not self._leave():
+        if not self._leave(patient=not isinstance(error, KeyboardInterrupt)):
             return
         failure: TestbenchError | None = None
         if self._mode is not None:
@@ -224,12 +224,12 @@ class Session:
             mode.signals.follow(handlers)
         handlers.install(stack)
 
-    def _leave(self) -> bool:
-        """Restore the world; False when that has happened before."""
+    def _leave(self, *, patient: bool = True) -> bool:
+        """Restore the world, ``patient`` with lanes that have not come to their end; False if that was done before."""
         if self._state != "open":
             return False
         try:
-            if self._mode is not None:
+            if self._mode is not None and patient:
                 self._mode.settle()
         finally:
             with alone():

@@ -17,15 +17,22 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any, Final, Protocol
 
+from testbench.errors import TestbenchError
 from testbench.inplace import Redirect, TypeSlot, real
-from testbench.sessions._baton import EXPIRED, Baton
+from testbench.sessions._baton import Baton
 from testbench.sessions._lanes import Lane, Lanes
+from testbench.sessions._vigil import EXPIRED
 
 _LOCK: Final = _thread.LockType
 _NOT_YET: Final = object()
 
 RAN_OUT: Final = "lane.expired"
 """The event of a lane whose time for waiting has run out."""
+
+_PATIENCE_S: Final = 0.5
+"""How long a lane waits for a lock after a replay has failed."""
+
+_LOOK_S: Final = 0.005
 
 _REMEMBERED: Final = 1024  # threads that have ended and were not joined
 
@@ -45,6 +52,12 @@ class Clock(Protocol):
     def stalled(self, lane: Lane) -> None:
         """Give up a wait that nothing can end: raises."""
 
+    def failed(self) -> TestbenchError | None:
+        """Return what a replay has failed of that is not over yet: what a lane waits for may never come."""
+
+    def in_vain(self) -> bool:
+        """Tell whether it has because no lane could go on: whoever waited then did so in vain."""
+
 
 class Waiting:
     """What waits for locks in one session.
@@ -53,12 +66,14 @@ class Waiting:
         lanes: the lanes of the session.
         baton: who runs.
         clock: what happens when time runs out.
+        endless: whether the only lane there is may wait for ever; if not, that is found like any standstill.
     """
 
-    def __init__(self, lanes: Lanes, baton: Baton, clock: Clock) -> None:
+    def __init__(self, lanes: Lanes, baton: Baton, clock: Clock, *, endless: bool) -> None:
         self._lanes = lanes
         self._baton = baton
         self._clock = clock
+        self._endless = endless
         self._ended: dict[int, Any] = {}  # what ends with a thread that has ended, and is free in a moment, by its id
 
     def install(self, stack: ExitStack) -> None:
@@ -86,10 +101,16 @@ class Waiting:
     # What stands in the types.
 
     def _acquiring(self, original: Callable[..., Any], free: Free) -> Callable[..., Any]:
-        lanes = self._lanes
+        lanes, endless = self._lanes, self._endless
 
         def acquire(lock: Any, *args: Any, **options: Any) -> Any:
-            if lanes.single or (lane := self._waits(lock)) is None:
+            if lanes.single:
+                if endless:
+                    return original(lock, *args, **options)
+                if not (args or options) and original(lock, False):
+                    return True
+            lane = self._waits()
+            if lane is None:
                 return original(lock, *args, **options)
             blocking, timeout = _read(*args, **options)
             if blocking is None:
@@ -104,7 +125,7 @@ class Waiting:
                 return got
             if not blocking or timeout == 0:
                 return False
-            got = self._wait(lane, id(lock), attempt, timeout, free(lock))
+            got = self._wait(lane, lock, attempt, timeout, free(lock))
             return original(lock, *args, **options) if got is _NOT_YET and self._baton.over else got is True
 
         return acquire
@@ -140,7 +161,7 @@ class Waiting:
             return state
 
         def restore(lock: Any, state: Any) -> None:
-            if not lanes.single and self._waits(lock) is not None:
+            if not lanes.single and self._waits() is not None:
                 locking(lock)
                 original["release"](lock)
             original["_acquire_restore"](lock, state)
@@ -157,7 +178,7 @@ class Waiting:
         wake, lanes = self._baton.wake, self._lanes
 
         def getting(queue: Any, *args: Any, **options: Any) -> Any:
-            if lanes.single or (lane := self._waits(queue)) is None:
+            if (lanes.single and self._endless) or (lane := self._waits()) is None:
                 return get.original(queue, *args, **options)
             blocking, timeout = _read(*args, **{_SAME.get(name, name): value for name, value in options.items()})
             given = options.get("timeout", args[1] if len(args) > 1 else None)
@@ -172,7 +193,7 @@ class Waiting:
 
             got = attempt()
             if got is _NOT_YET:
-                got = self._wait(lane, id(queue), attempt, timeout, lambda: not queue.empty())
+                got = self._wait(lane, queue, attempt, timeout, lambda: not queue.empty())
             if got is _NOT_YET:
                 if self._baton.over:
                     return get.original(queue, *args, **options)
@@ -200,7 +221,7 @@ class Waiting:
             join = self._slot(stack, _thread._ThreadHandle, "join")
 
             def joining(handle: Any, timeout: Any = None) -> Any:
-                if self._lanes.single or handle.is_done() or (lane := self._waits(handle)) is None:
+                if handle.is_done() or (lane := self._waits()) is None:
                     return join.original(handle, timeout)
 
                 def attempt() -> Any:
@@ -208,7 +229,7 @@ class Waiting:
                     return join.original(handle) if soon_done or handle.is_done() else _NOT_YET
 
                 seconds = _seconds(timeout)
-                if attempt() is _NOT_YET and self._wait(lane, id(handle), attempt, seconds, handle.is_done) is _NOT_YET:
+                if attempt() is _NOT_YET and self._wait(lane, handle, attempt, seconds, handle.is_done) is _NOT_YET:
                     return join.original(handle, timeout if self._baton.over else 0)
                 return None
 
@@ -216,11 +237,13 @@ class Waiting:
 
     # Waiting.
 
-    def _waits(self, thing: Any) -> Lane | None:
+    def _waits(self) -> Lane | None:
         """Return the running lane, with the baton in its hand; None for what shall wait as it always did."""
         lane = self._lanes.known()
-        if lane is None or lane.depth or self._baton.over:
+        if lane is None or lane.depth:
             return None
+        if self._baton.over:
+            return None if self._clock.failed() is None else lane
         if self._baton.holder is not lane:
             lane.depth = 1
             try:
@@ -230,14 +253,15 @@ class Waiting:
         return lane
 
     def _wait(
-        self, lane: Lane, key: int, attempt: Callable[[], Any], timeout_s: float, free: Callable[[], bool]
+        self, lane: Lane, thing: Any, attempt: Callable[[], Any], timeout_s: float, free: Callable[[], bool]
     ) -> Any:
         """Wait until an attempt succeeds; give what it gave, or that it has not yet."""
         lane.depth = 1
+        left = None if timeout_s < 0 else timeout_s
         try:
-            left = None if timeout_s < 0 else timeout_s
+            late = self._baton.over
             while not self._baton.over:
-                by = self._baton.sleep(lane, key, left, free)
+                by = self._baton.sleep(lane, id(thing), left, free, thing)
                 if by is None:
                     self._clock.stalled(lane)
                 if by == EXPIRED:
@@ -246,9 +270,26 @@ class Waiting:
                 got = attempt()
                 if got is not _NOT_YET:
                     return got
-            return _NOT_YET
+            return self._wait_briefly(attempt, 0 if self._clock.in_vain() and not late else left)
         finally:
             self._clock.leave(lane)
+
+    def _wait_briefly(self, attempt: Callable[[], Any], left_s: float | None) -> Any:
+        """Wait after a replay has failed: whoever leaves what it was doing may still let go of things, for a while.
+
+        Raises:
+            DivergenceError: what the replay has failed of.
+        """
+        until_ns = real.monotonic_ns() + int(min(_PATIENCE_S if left_s is None else left_s, _PATIENCE_S) * 1e9)
+        while True:
+            failure, got = self._clock.failed(), attempt()
+            if failure is None or got is not _NOT_YET:
+                return got
+            if real.monotonic_ns() >= until_ns:
+                if left_s is not None and 0 < left_s <= _PATIENCE_S:
+                    return _NOT_YET
+                raise failure
+            real.sleep(_LOOK_S)
 
     def _slot(self, stack: ExitStack, owner: Any, name: str) -> TypeSlot:
         slot = TypeSlot(owner, name)

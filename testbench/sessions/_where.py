@@ -12,19 +12,40 @@ _OURS: Final = os.path.dirname(os.path.dirname(__file__)) + os.sep
 _STDLIB: Final = sysconfig.get_paths()["stdlib"] + os.sep
 
 
-def user_line() -> str:
-    """Return ``file:line in function`` of the innermost frame that is neither ours nor the standard library's.
+def user_frame(frame: FrameType | None) -> FrameType | None:
+    """Return the innermost frame that is neither ours nor the standard library's.
 
-    Code that has only library frames (a test runner's internals) is named by the innermost frame that is not ours.
+    Where there is none (a test runner's internals), the innermost that is not ours; None if all are.
     """
-    frame: FrameType | None = sys._getframe(1)
-    fallback = "unknown"
+    fallback = None
     while frame is not None:
-        name = frame.f_code.co_filename
-        if not name.startswith(_OURS) and not name.startswith("<frozen "):
-            line = f"{name}:{frame.f_lineno} in {frame.f_code.co_qualname}"
-            if not name.startswith(_STDLIB) or f"{os.sep}site-packages{os.sep}" in name:
-                return line
-            fallback = line if fallback == "unknown" else fallback
+        if not _is_ours(frame):
+            if not _is_library(frame):
+                return frame
+            fallback = fallback or frame
         frame = frame.f_back
     return fallback
+
+
+def user_line(frame: FrameType | None = None) -> str:
+    """Return ``file:line in function`` of the user's code that a frame belongs to; by default, of what runs now."""
+    found = user_frame(frame or sys._getframe(1))
+    return "unknown" if found is None else f"{found.f_code.co_filename}:{found.f_lineno} in {found.f_code.co_qualname}"
+
+
+def library_function(frame: FrameType | None) -> str:
+    """Return the function of the standard library that the user's code has called, empty if none."""
+    called = ""
+    while frame is not None and (_is_ours(frame) or _is_library(frame)):
+        called = called if _is_ours(frame) else frame.f_code.co_qualname
+        frame = frame.f_back
+    return called if frame is not None else ""
+
+
+def _is_ours(frame: FrameType) -> bool:
+    return frame.f_code.co_filename.startswith((_OURS, "<frozen "))
+
+
+def _is_library(frame: FrameType) -> bool:
+    name = frame.f_code.co_filename
+    return name.startswith(_STDLIB) and f"{os.sep}site-packages{os.sep}" not in name
