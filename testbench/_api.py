@@ -61,7 +61,8 @@ class Testbench:
         fidelity: in mode ``verify``, what counts as a difference: ``"byte"``, ``"semantic"``, ``"outcome"`` or
             ``"phase"``; see `testbench.fidelity`.
         leaks: what to do at close about crossings that are not on the tape: ``"ignore"``, ``"warn"``, ``"fail"``.
-        stall_s: seconds without progress after which a replay with several lanes gives up.
+        stall_s: seconds without progress after which a replay with several lanes gives up, where it is not certain
+            before that none can go on; a tenth of it where all threads sleep.
         meta: further plain values for the header of a new tape.
     """
 

@@ -168,6 +168,10 @@ class Baton:
             self.stirred_ns = real.monotonic_ns()
             lane.waits.append(wait)
             self._asleep.setdefault(key, deque()).append(wait)
+            if free():  # by a lane that runs beside the others, after this one has tried and before it was seen to wait
+                self._forget(wait)
+                lane.waits.remove(wait)
+                return WOKEN
             if wait.timed and self._by_tape:
                 self._outside.append(wait)
             if self.holder is lane:
@@ -233,15 +237,17 @@ class Baton:
             if not waits:
                 del self._asleep[wait.key]
 
-    def wake_anyhow(self, wait: Wait) -> None:
-        """Let a lane go on whose lock is free, though nobody runs who could have released it."""
+    def wake_anyhow(self) -> bool:
+        """Let a lane go on whose lock is free, though nobody has said so, if there is one; tell whether there is."""
         with self._mutex:
-            if self.holder is None and wait in self._asleep.get(wait.key, ()):
-                self._forget(wait)
-                if wait in self._outside:
-                    self._outside.remove(wait)
-                self._ready.append(wait)
+            waits = [wait for waits in self._asleep.values() for wait in waits if wait.free is not None and wait.free()]
+            if self.holder is None and waits:
+                self._forget(waits[0])
+                if waits[0] in self._outside:
+                    self._outside.remove(waits[0])
+                self._ready.append(waits[0])
                 self._next()
+            return bool(waits)
 
     def withdraw(self, wait: Wait) -> bool:
         """Wait no longer; False if it was let go on in this moment."""

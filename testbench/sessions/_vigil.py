@@ -68,8 +68,8 @@ class Held(Protocol):
     def withdraw(self, wait: Wait) -> bool:
         """Wait no longer; False if it was let go on in this moment."""
 
-    def wake_anyhow(self, wait: Wait) -> None:
-        """Let a lane go on whose lock is free, though nobody has said so."""
+    def wake_anyhow(self) -> bool:
+        """Let a lane go on whose lock is free, though nobody has said so; tell whether there is one."""
 
 
 class Still(Protocol):
@@ -134,7 +134,7 @@ class Vigil:
         if wait.lane.deferred and (still is not None or wait.key is not None):
             self._relieve(wait.lane)  # while recording, a lane that waits for the baton alone gets it soon
         if wait.free is not None and baton.holder is None and wait.free():
-            baton.wake_anyhow(wait)
+            baton.wake_anyhow()
         if until_ns is not None and real.monotonic_ns() >= until_ns and baton.withdraw(wait):
             return EXPIRED
         holder = baton.holder
@@ -142,7 +142,7 @@ class Vigil:
             why = self._watch.loses(holder, baton.since_ns)
             if why:
                 baton.lose(holder, why)
-        elif still is not None and still.reached(baton.stirred_ns) and baton.withdraw(wait):
+        elif still is not None and still.reached(baton.stirred_ns) and not baton.wake_anyhow() and baton.withdraw(wait):
             wait.lane.in_vain = wait
             return None
         return _GOES_ON

@@ -151,7 +151,7 @@ class Waiting:
     def _install_reentrant(self, stack: ExitStack) -> None:
         slots = {name: self._slot(stack, _thread.RLock, name) for name in _REENTRANT}
         original = {name: slot.original for name, slot in slots.items()}
-        locking = self._acquiring(original["acquire"], _never)
+        locking = self._acquiring(original["acquire"], _unowned)
         unlocking = self._releasing(original["release"])
         wake, lanes = self._baton.wake, self._lanes
 
@@ -298,6 +298,7 @@ class Waiting:
 
 
 _REENTRANT: Final = ("acquire", "release", "__enter__", "__exit__", "_release_save", "_acquire_restore")
+_describe: Final = _thread.RLock.__repr__
 _SAME: Final = {"block": "blocking"}
 
 
@@ -305,8 +306,8 @@ def _unlocked(lock: Any) -> Callable[[], bool]:
     return lambda: not real.locked(lock)
 
 
-def _never(_: Any) -> Callable[[], bool]:
-    return lambda: False  # who holds such a lock lets go of it in Python code
+def _unowned(lock: Any) -> Callable[[], bool]:
+    return lambda: _describe(lock).startswith("<unlocked")  # nothing else tells without taking it, up to CPython 3.13
 
 
 def _putting(original: Callable[..., Any], wake: Callable[[int], None]) -> Callable[..., Any]:
