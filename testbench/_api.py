@@ -20,6 +20,7 @@ from testbench.inplace.real import monotonic_ns
 from testbench.protocol import Matcher, Plain, Recorder
 from testbench.recorders import BUILTIN, Settings, TickingClock, VirtualClock, instant_ns, zone
 from testbench.sessions import Recording, Replaying, Run, Session
+from testbench.sessions._matching import guarded
 from testbench.tape import Reader, TapeFile, Writer
 
 MODES: Final = ("replay", "once", "record", "verify", "off")
@@ -340,4 +341,5 @@ def _check_versions(recorded: dict[str, Plain], recorders: list[Recorder], path:
 
 
 def _matchers(recorders: list[Recorder]) -> dict[str, Matcher]:
-    return {f"{recorder.kind}.{op}": matcher for recorder in recorders for op, matcher in recorder.matchers.items()}
+    named = {f"{recorder.kind}.{op}": matcher for recorder in recorders for op, matcher in recorder.matchers.items()}
+    return {name: guarded(name, matcher) for name, matcher in named.items()}

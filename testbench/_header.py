@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import platform
 import sys
 import warnings
 from collections.abc import Mapping
 from typing import Final, TypeGuard
 
+from testbench._host import host
 from testbench.protocol import Plain
 
 _PROBE: Final = "testbench"
@@ -42,12 +42,7 @@ def header(
     if start_ns is not None:
         made["start_ns"] = start_ns
     if clock != "paused":
-        made["host"] = {
-            "python": platform.python_version(),
-            "implementation": sys.implementation.name,
-            "system": sys.platform,
-            "zone": zone,
-        }
+        made["host"] = host(zone)
         made["hash_seed"] = os.environ.get("PYTHONHASHSEED")
         if _is_fixed(made["hash_seed"]) and not sys.flags.ignore_environment:
             made["hash_probe"] = hash(_PROBE)

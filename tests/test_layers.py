@@ -24,10 +24,11 @@ BELOW = {
     "tape": {"errors", "protocol", "inplace"},
     "processes": {"errors", "protocol", "tape"},
     "_fidelity": {"errors", "protocol", "tape", "processes"},
-    "_header": {"protocol"},
+    "_host": {"protocol", "inplace"},
+    "_header": {"protocol", "_host"},
     "_verifying": {"errors", "protocol", "tape", "sessions", "_fidelity"},
     "_opened": {"errors", "protocol", "tape", "processes"},
-    "sessions": {"errors", "protocol", "depth", "inplace", "values", "tape"},
+    "sessions": {"_host", "errors", "protocol", "depth", "inplace", "values", "tape"},
     "recorders": {"errors", "protocol", "depth", "inplace", "values"},
     "_api": {
         "errors",

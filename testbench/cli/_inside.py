@@ -34,7 +34,7 @@ def main(instructions: str, command: list[str]) -> None:
     """
     order = json.loads(instructions)
     program = become(order["how"], command, order["at"])
-    ending = _Ending(_open(*order["session"]))
+    ending = _Ending(_open(*order["session"], in_json=order["json"]), in_json=order["json"])
     # Registered first, so called last: after the program's threads and its own exit handlers.
     atexit.register(ending.close)
     try:
@@ -53,8 +53,9 @@ def main(instructions: str, command: list[str]) -> None:
 class _Ending:
     """How the session ends: kept, set aside, or with an error that has the last word on the exit status."""
 
-    def __init__(self, session: Any) -> None:
+    def __init__(self, session: Any, *, in_json: bool) -> None:
         self._session = session
+        self._in_json = in_json
         self._pid = os.getpid()
         self._error: BaseException | None = None
 
@@ -73,7 +74,7 @@ class _Ending:
             else:  # an exception of the program's own is an ending like any other
                 _close(self._session)
         except TestbenchError as error:
-            _give_up(error)
+            _give_up(error, in_json=self._in_json)
         except BaseException:  # a fault of ours: atexit would print it and let the program end as if all were well
             traceback.print_exc()
             _flush()
@@ -86,11 +87,11 @@ class _Ending:
             os.kill(self._pid, signal.SIGINT)
 
 
-def _open(verb: str, tape: str, options: dict[str, Any]) -> Any:
+def _open(verb: str, tape: str, options: dict[str, Any], *, in_json: bool) -> Any:
     try:
         return getattr(_api, verb)(tape, **options).open()
     except TestbenchError as error:
-        _give_up(error)
+        _give_up(error, in_json=in_json)
 
 
 def _close(session: Any) -> None:
@@ -107,15 +108,21 @@ def _quiet_about_divergence(hook: Callable[[Any], None]) -> Callable[[Any], None
     return lambda news: None if isinstance(news.exc_value, DivergenceError) else hook(news)
 
 
-def _give_up(error: TestbenchError) -> NoReturn:
-    _say(str(error))
+def _give_up(error: TestbenchError, *, in_json: bool) -> NoReturn:
+    from testbench.cli._output import takes_colour, told  # where all goes well, nobody pays for it
+
+    _write(told(error, in_json=in_json, colour=takes_colour(sys.__stderr__)))
     os._exit(PROBLEM + error.exit_status)
 
 
 def _say(text: str) -> None:
+    _write(f"testbench: {text}")
+
+
+def _write(text: str) -> None:
     _flush()
     with contextlib.suppress(OSError):  # a stderr that is closed: the exit status still tells
-        os.write(2, f"testbench: {text}\n".encode("utf-8", "backslashreplace"))
+        os.write(2, f"{text}\n".encode("utf-8", "backslashreplace"))
 
 
 def _flush() -> None:

@@ -53,6 +53,8 @@ def launch(
     order: SessionOrder,
     session: Callable[[], AbstractContextManager[object]],
     environment: Mapping[str, str],
+    *,
+    in_json: bool = False,
 ) -> int:
     """Run a command under a session.
 
@@ -62,6 +64,7 @@ def launch(
             function does not return.
         session: opens the same session here, for a program that is not Python.
         environment: variables to set for a Python program.
+        in_json: say a divergence in JSON.
 
     Returns:
         The exit status of a program that is not Python, or 126 or 127 when there is none to start.
@@ -74,7 +77,7 @@ def launch(
         program = None  # the tape may know its outcome
     try:
         if program is not None:
-            become(program, order, environment)
+            become(program, order, environment, in_json=in_json)
         sys.stderr.write(_NOTICE.format(name=command[0], done=_DONE[order[0]]))
         return watch(command, session)
     except OSError as error:
@@ -98,7 +101,9 @@ def watch(command: Sequence[str], session: Callable[[], AbstractContextManager[o
     return status if status >= 0 else SIGNALLED - status
 
 
-def become(program: PythonProgram, order: SessionOrder, environment: Mapping[str, str]) -> NoReturn:
+def become(
+    program: PythonProgram, order: SessionOrder, environment: Mapping[str, str], *, in_json: bool = False
+) -> NoReturn:
     """Replace this process by the program's interpreter, which opens the session and runs the program.
 
     Raises:
@@ -108,7 +113,7 @@ def become(program: PythonProgram, order: SessionOrder, environment: Mapping[str
         sys.stderr.write(_UNSEEDED)
     start = [program.name, *program.options]
     before = [*start, *_FLAGS[program.how]]
-    instructions = json.dumps({"session": order, "how": program.how, "at": len(before)})
+    instructions = json.dumps({"session": order, "how": program.how, "at": len(before), "json": in_json})
     words = [*start, "-c", _BOOT, instructions, *before, program.target, *program.arguments]
     sys.stdout.flush()
     sys.stderr.flush()

@@ -13,6 +13,7 @@ from typing import Final, TextIO
 from testbench.cli import check, diff, export, fidelity, import_, info, record, recover, replay, show, verify
 from testbench.cli._command import Command, Formatter, Parser
 from testbench.cli._exit import SIGNALLED, USAGE
+from testbench.cli._output import takes_colour, told
 from testbench.errors import TestbenchError
 from testbench.inplace.real import aside
 
@@ -68,7 +69,8 @@ def _guarded(command: Command, options: argparse.Namespace) -> int:
         status = command.run(options)
         sys.stdout.flush()
     except TestbenchError as error:
-        print(f"{_PROG}: {error}", file=sys.stderr)
+        said = told(error, in_json=getattr(options, "json", False), colour=takes_colour(sys.stderr))
+        print(said, file=sys.stderr)
         return command.base + error.exit_status
     except BrokenPipeError:
         _forget_stdout()  # the reader has seen enough

@@ -28,6 +28,11 @@ def add_session_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Add the option that tools want."""
+    parser.add_argument("--json", action="store_true", help="print a divergence as one JSON object, on stderr")
+
+
 def add_leaks(parser: argparse.ArgumentParser) -> None:
     """Add the option that tells what leaks come to."""
     parser.add_argument(

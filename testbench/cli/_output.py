@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import math
+import os
 from typing import Any, Final
 
 from testbench.protocol import Plain
@@ -72,6 +73,21 @@ def change_as_json(change: Change) -> dict[str, Any]:
     left, right = (side and event_as_json(side, whole=False) for side in (change.left, change.right))
     fields = [[name, as_json(one, whole=False), as_json(other, whole=False)] for name, one, other in change.fields]
     return {"action": change.action, "left": left, "right": right, "fields": fields}
+
+
+def told(error: BaseException, *, in_json: bool, colour: bool) -> str:
+    """Return an error as a command says it: in words, or the report of a divergence as one line of JSON."""
+    report: Any = getattr(error, "report", None)
+    if not hasattr(report, "as_data"):
+        return f"testbench: {error}"
+    if in_json:
+        return json.dumps(as_json(report.as_data(), whole=False), ensure_ascii=True, allow_nan=False)
+    return f"testbench: {report.render(colour=colour)}"
+
+
+def takes_colour(stream: Any) -> bool:
+    """Tell whether a stream is a terminal whose user has not asked for none (https://no-color.org)."""
+    return bool(stream is not None and stream.isatty() and not os.environ.get("NO_COLOR"))
 
 
 def rows(pairs: list[tuple[str, str]], indent: str = "  ") -> str:

@@ -8,7 +8,7 @@ import os
 from testbench._api import open_tape, replay
 from testbench.cli._command import RUNNING, Command
 from testbench.cli._launch import launch
-from testbench.cli._options import add_session_arguments, chosen, hash_seed
+from testbench.cli._options import add_json, add_session_arguments, chosen, hash_seed
 
 
 def run(options: argparse.Namespace) -> int:
@@ -17,7 +17,7 @@ def run(options: argparse.Namespace) -> int:
         environment = {"PYTHONHASHSEED": hash_seed(tape.meta)}
     keywords = chosen(options, "rerecord", "recorders", "env", "interception")
     order = ("replay", os.path.abspath(options.tape), keywords)
-    return launch(options.program, order, lambda: replay(options.tape, **keywords), environment)
+    return launch(options.program, order, lambda: replay(options.tape, **keywords), environment, in_json=options.json)
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,6 +29,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         help="write what was replayed to a new tape, the same to the last byte",
     )
     add_session_arguments(parser)
+    add_json(parser)
 
 
 COMMAND = Command(

@@ -6,6 +6,7 @@ protection and the plain functions stand here, so that tapes can be read on any 
 
 from __future__ import annotations
 
+import _locale
 import _signal  # type: ignore[import-not-found]
 import _thread
 import fcntl as _fcntl
@@ -73,6 +74,7 @@ exit_at_once: Final = _real(_os._exit)
 fsync: Final = _real(_os.fsync)
 fstat: Final = _real(_os.fstat)
 ftruncate: Final = _real(_os.ftruncate)
+getcwd: Final = _real(_os.getcwd)
 getpid: Final = _real(_os.getpid)
 listdir: Final = _real(_os.listdir)
 lseek: Final = _real(_os.lseek)
@@ -90,6 +92,8 @@ unlink: Final = _real(_os.unlink)
 urandom: Final = _real(_os.urandom)
 waitpid: Final = _real(_os.waitpid)
 write: Final = _real(_os.write)
+
+setlocale: Final = _real(_locale.setlocale)
 
 flock: Final = _real(_fcntl.flock)
 ioctl: Final = _real(_fcntl.ioctl)

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
 from testbench.protocol import Plain
-from testbench.tape import Event
+from testbench.sessions._candidates import Candidate
+from testbench.tape import Event, Raised, Returned
 from testbench.tape._text import fields, line, short
+
+_BOLD: Final = "\033[1m"
+_DIM: Final = "\033[2m"
+_PLAIN: Final = "\033[0m"
+_COLOURS: Final = {"recorded": "\033[31m", "live": "\033[32m", "before": _DIM, "after": _DIM}
+_WINDOW: Final = 40
+"""So many characters are shown on both sides of where two long texts part."""
 
 
 @attrs.frozen(kw_only=True)
@@ -29,12 +37,13 @@ class Divergence:
         differences: (field, recorded, live) for each field that is not the same.
         before: up to three events before.
         after: up to two events after.
-        candidate: the nearest later event that would have matched.
+        candidates: events elsewhere that may be the ones meant, the nearest first.
         tape: the file.
         rule: what had to match.
         where: ``file:line in function`` of the user's code.
         lanes: for each lane its ``name``, what it ``waits_for`` and ``where`` in the user's code; empty if there is but
             one.
+        host: (what, recorded, now) for what the header of the tape says of the machine and is different here.
     """
 
     code: str
@@ -48,53 +57,100 @@ class Divergence:
     differences: list[tuple[str, Plain, Plain]]
     before: list[Event]
     after: list[Event]
-    candidate: Event | None
+    candidates: list[Candidate]
     tape: Path
     rule: str
     where: str
     lanes: list[dict[str, str]] = attrs.Factory(list)
+    host: list[tuple[str, Plain, Plain]] = attrs.Factory(list)
+
+    @property
+    def look(self) -> str:
+        """A command to paste that shows the tape around here."""
+        return f"testbench show {shlex.quote(str(self.tape))} --seq {max(0, self.seq - 5)}..{self.seq + 5}"
 
     def as_data(self) -> dict[str, Any]:
-        """Return the report as plain data, for tools."""
-        return attrs.asdict(self, recurse=False)
+        """Return the report as plain data, for tools: the attributes by name, events as dicts, and the mode."""
+        data = attrs.asdict(self, recurse=False)
+        data |= {
+            "mode": "replay",
+            "tape": str(self.tape),
+            "recorded": self.recorded and _as_data(self.recorded),
+            "before": [_as_data(event) for event in self.before],
+            "after": [_as_data(event) for event in self.after],
+            "candidates": [
+                {"why": found.why, "exact": found.exact, "event": _as_data(found.event)} for found in self.candidates
+            ],
+            "look": self.look,
+        }
+        return {**data, **{name: [list(parts) for parts in data[name]] for name in ("differences", "host")}}
 
     def __str__(self) -> str:
-        return "\n".join(
-            [
-                f"{self.code}: {self.reason}",
-                f"  at       call {self.seq + 1} of {self.total}, lane {self.lane}",
-                f"  code     {self.where}",
-                *self._asked(),
-                *(
-                    f"  {name or 'request':<8} recorded {short(a)}\n           live     {short(b)}"
-                    for name, a, b in self.differences
-                ),
-                *self._neighbours(),
-                *self._hint(),
-                *self._who(),
-                f"  tape     {self.tape} (mode replay; {self.rule})",
-                f"  look     testbench show {shlex.quote(str(self.tape))} --seq {max(0, self.seq - 5)}..{self.seq + 5}",
-                "  fix      if the program changed on purpose, record again; else find why it asks something else",
-            ]
-        )
+        return self.render()
 
-    def _asked(self) -> list[str]:
-        recorded = "the tape has ended" if self.recorded is None else line(self.recorded).strip()
-        lines = [f"  recorded {recorded}"]
+    def render(self, *, colour: bool = False) -> str:
+        """Return the report as lines to read, with colours of a terminal if asked for."""
+        rows = [
+            ("at", f"call {self.seq + 1:,} of {self.total:,}, lane {self.lane}"),
+            ("code", self.where),
+            *self._asked(),
+            *self._neighbours(),
+            *(("nearest", found.why) for found in self.candidates),
+            *(("lane", f"{row['name']} waits for {row['waits_for']}, at {row['where']}") for row in self.lanes),
+            *(("here", f"{name} is {short(now)}, and was {short(then)}") for name, then, now in self.host),
+            ("tape", f"{self.tape} (mode replay; {self.rule})"),
+            ("look", self.look),
+            ("fix", "if the program changed on purpose, record again; else find why it asks something else"),
+        ]
+        head = f"{self.code}: {self.reason}"
+        if not colour:
+            return "\n".join([head, *(f"  {label:<8} {text}" for label, text in rows)])
+        return "\n".join([f"{_BOLD}{head}{_PLAIN}", *(_coloured(label, text) for label, text in rows)])
+
+    def _asked(self) -> list[tuple[str, str]]:
+        rows = [("recorded", "the tape has ended" if self.recorded is None else line(self.recorded).strip())]
         if self.name:
-            lines.append(f"  live     {self.name}  {fields(self.request)}".rstrip())
-        return lines
+            rows.append(("live", f"{self.name}  {fields(self.request)}".rstrip()))
+        for name, recorded, live in self.differences:
+            one, other = _apart(recorded, live)
+            rows += [(name or "request", f"recorded {one}"), ("", f"live     {other}")]
+        return rows
 
-    def _neighbours(self) -> list[str]:
-        before = [f"  before   {line(event).strip()}" for event in self.before]
-        return before + [f"  after    {line(event).strip()}" for event in self.after]
+    def _neighbours(self) -> list[tuple[str, str]]:
+        before = [("before", line(event).strip()) for event in self.before]
+        return before + [("after", line(event).strip()) for event in self.after]
 
-    def _who(self) -> list[str]:
-        return [f"  lane     {row['name']} waits for {row['waits_for']}, at {row['where']}" for row in self.lanes]
 
-    def _hint(self) -> list[str]:
-        if self.candidate is None:
-            return []
-        skipped = self.candidate.seq - self.seq
-        events = "one event was" if skipped == 1 else f"{skipped} events were"
-        return [f"  nearest  the same call is at seq {self.candidate.seq}: {events} skipped"]
+def _coloured(label: str, text: str) -> str:
+    colour = _COLOURS.get(label) or _COLOURS.get(text.partition(" ")[0], "")
+    return f"  {_DIM}{label:<8}{_PLAIN} {colour}{text}{_PLAIN}"
+
+
+def _apart(recorded: Plain, live: Plain) -> tuple[str, str]:
+    """Return two values as they are shown side by side; of long texts the part where they differ."""
+    are_texts = type(recorded) is type(live) and isinstance(recorded, str | bytes)
+    at = _first_difference(recorded, live) if are_texts else -1
+    if at < 2 * _WINDOW:
+        return short(recorded), short(live)
+    window = slice(at - _WINDOW, at + _WINDOW)
+    told = f"… from {at - _WINDOW:,} on, of {{:,}}: "
+    shown = [f"{told.format(len(value))}{short(value[window])}" for value in (recorded, live)]  # type: ignore[arg-type,index]
+    return shown[0], shown[1]
+
+
+def _first_difference(one: Any, other: Any) -> int:
+    return next((at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+
+
+def _as_data(event: Event) -> dict[str, Any]:
+    data: dict[str, Any] = {"seq": event.seq, "lane": event.lane, "kind": event.kind, "op": event.op}
+    data["at_ns"] = event.at_ns
+    if event.values is not None:
+        return {**data, "values": event.values}
+    data |= {"request": event.request, "took_ns": event.took_ns}
+    match event.outcome:
+        case Returned(value):
+            data["returned"] = value
+        case Raised(name, args, state):
+            data["raised"] = {"type": name, "args": args, "state": state}
+    return data

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from testbench.protocol import Plain
+from testbench.errors import UsageError
+from testbench.protocol import Matcher, Plain
 from testbench.values import same
 
 
@@ -12,6 +13,26 @@ def exact(recorded: Plain, live: Plain) -> str | None:
         return None
     names = [name for name, _, _ in differences(recorded, live)]
     return f"{', '.join(names)} {'differs' if len(names) == 1 else 'differ'}" if all(names) else "the requests differ"
+
+
+def guarded(name: str, matcher: Matcher) -> Matcher:
+    """Return a matcher whose own faults are named, and stick like a divergence: the next event is not taken.
+
+    Args:
+        name: kind and op that it is for.
+        matcher: as a recorder gives it.
+    """
+
+    def match(recorded: Plain, live: Plain) -> str | None:
+        try:
+            return matcher(recorded, live)
+        except Exception as error:
+            raise UsageError(
+                f"the matcher of {name} raised {type(error).__name__}: {error}; expected a text that says why two "
+                "requests differ, or None. Nothing of the tape was used up; mend the matcher and replay again"
+            ) from error
+
+    return match
 
 
 def differences(recorded: Plain, live: Plain) -> list[tuple[str, Plain, Plain]]:

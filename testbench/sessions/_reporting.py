@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final
+from itertools import islice
+from typing import Final
 
+from testbench._host import differing
 from testbench.errors import (
     DivergenceError,
     ExhaustedError,
@@ -15,7 +17,8 @@ from testbench.errors import (
     TapeError,
 )
 from testbench.protocol import Matcher, Plain
-from testbench.sessions._cursor import Cursor
+from testbench.sessions._candidates import Candidate, nearest
+from testbench.sessions._cursor import Cursor, RawEvent
 from testbench.sessions._divergence import Divergence
 from testbench.sessions._lanes import Lanes
 from testbench.sessions._matching import differences, exact
@@ -24,8 +27,11 @@ from testbench.sessions._where import user_line
 from testbench.tape import Event, Reader
 from testbench.tape._view import make_event
 
-_LOOK_AHEAD: Final = 2000
-"""How many later events are searched for one that would have matched."""
+_REACH: Final = 20_000
+"""How many events in each direction are searched for one that would have matched."""
+
+RawAt = tuple[int, int, RawEvent]
+"""Position, time of the event before, and the event."""
 
 _ERRORS: Final[dict[str, type[DivergenceError]]] = {
     "mismatch": MismatchError,
@@ -63,7 +69,7 @@ class Reporter:
             request: what it asked.
         """
         cursor = self._cursor
-        ahead = [event for event in map(self._view, cursor.rest(_LOOK_AHEAD)) if event is not None]
+        rest = cursor.rest(_REACH)
         recorded = None if cursor.event is None else self._view((cursor.seq, cursor.now_ns, cursor.event))
         alike = recorded is not None and f"{recorded.kind}.{recorded.op}" == name
         report = Divergence(
@@ -77,25 +83,43 @@ class Reporter:
             request=request,
             differences=differences(recorded.request, request) if recorded is not None and alike else [],
             before=[event for event in map(self._view, cursor.before) if event is not None],
-            after=ahead[:2],
-            candidate=self._nearest(ahead, name, request),
+            after=[event for event in map(self._view, rest[:2]) if event is not None],
+            candidates=self._candidates(rest, name, request),
             tape=self._reader.path,
             rule="same kind and op, request by its matcher, recorded order over all lanes",
             where=user_line(),
             lanes=scene(self._lanes, lane, name),
+            host=differing(self._reader.meta),
         )
         return _ERRORS[code](str(report), report)
 
-    def _nearest(self, ahead: list[Event], name: str, request: Plain) -> Event | None:
+    def _candidates(self, rest: list[RawAt], name: str, request: Plain) -> list[Candidate]:
         matcher = self._matchers.get(name, exact)
-        for event in ahead:
-            if f"{event.kind}.{event.op}" == name and (
-                event.values is not None or matcher(event.request, request) is None
-            ):
-                return event
-        return None
+        named = {row.number for row in self._reader.kinds.values() if row.name == name}
+        if not named:
+            return []
+        behind, ahead = (
+            (event for event in map(self._view, side) if event is not None)
+            for side in ([at for at in self._behind() if at[2][0] in named], (at for at in rest if at[2][0] in named))
+        )
+        return nearest(self._cursor.seq, request, behind, ahead, matcher)
 
-    def _view(self, at: tuple[int, int, tuple[Any, ...]]) -> Event | None:
+    def _behind(self) -> list[RawAt]:
+        """Return the last events that were taken."""
+        cursor = self._cursor
+        start = max(0, cursor.seq - _REACH)
+        try:
+            taken = list(islice(self._reader.events(start=start), cursor.seq - start))
+        except TapeError:
+            return []
+        at_ns = cursor.now_ns - sum(event[1] for event in taken)
+        found: list[RawAt] = []
+        for seq, event in enumerate(taken, start):
+            found.append((seq, at_ns, event))
+            at_ns += event[1]
+        return found
+
+    def _view(self, at: RawAt) -> Event | None:
         seq, before_ns, raw = at
         try:
             return make_event(self._reader, seq, before_ns + raw[1], raw, self._cursor.names)

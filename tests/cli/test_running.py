@@ -344,3 +344,15 @@ def test_verify_compares_a_live_run_with_the_tape(run: Run, write: Callable[[str
     assert "the world has changed" in drifted.stderr
     assert "+ b'farewell" in drifted.stderr
     assert run("verify", "--fidelity", "phase", "ask.tape", "--", sys.executable, script).returncode == 3
+
+
+def test_a_divergence_can_be_had_as_json(run: Run, write: Callable[[str, str], str]) -> None:
+    """One object on stderr, the same for a Python program and for any other; without a terminal no colours."""
+    script = write("ask.py", "import subprocess, sys\nsubprocess.run(['echo', *sys.argv[1:]])\n")
+    assert run("record", "-o", "ask.tape", "--", sys.executable, script, "one").returncode == 0
+    done = run("replay", "--json", "ask.tape", "--", sys.executable, script, "two")
+    report = json.loads(done.stderr)
+    assert (done.returncode, report["code"], report["differences"][0][0]) == (71, "mismatch", "argv")
+    other = run("replay", "--json", "ask.tape", "--", "/bin/echo", "two")
+    assert json.loads(other.stderr.splitlines()[-1])["code"] == "mismatch"
+    assert "\x1b" not in run("replay", "ask.tape", "--", sys.executable, script, "two").stderr
