@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import locale
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -145,3 +147,36 @@ def test_colours_only_add_escapes(diverge: Diverge) -> None:
     for code in ("0", "1", "2", "31", "32"):
         plain = plain.replace(f"\033[{code}m", "")
     assert plain == str(report)
+
+
+class Odd:
+    """A recorder of a user's own, whose matcher has a fault."""
+
+    kind = "odd"
+    version = 1
+
+    def __init__(self, matcher: Callable[[Any, Any], str | None]) -> None:
+        self.matchers = {"ask": matcher}
+
+    @contextmanager
+    def install(self, call: Any) -> Iterator[None]:
+        """Offer the one crossing."""
+        self.ask = lambda what: call("ask", what, lambda: what)
+        yield
+
+
+def test_a_matcher_that_raises_is_named_and_nothing_is_lost(tmp_path: Path) -> None:
+    """The replay fails with a clear error, also where a broad handler swallowed it; the tape can be replayed again."""
+    with testbench.record(tmp_path / "a.tape", recorders=[Odd(lambda a, b: None)]) as session:
+        session.odd.ask(1)
+    told = r"the matcher of odd\.ask raised ZeroDivisionError"
+    with (
+        pytest.raises(testbench.UsageError, match=told),
+        testbench.replay(tmp_path / "a.tape", recorders=[Odd(lambda a, b: str(1 // 0))]) as session,
+    ):
+        with contextlib.suppress(Exception):
+            session.odd.ask(2)
+        with pytest.raises(testbench.UsageError, match=told):
+            session.odd.ask(2)
+    with testbench.replay(tmp_path / "a.tape", recorders=[Odd(lambda a, b: None)]) as session:
+        assert session.odd.ask(2) == 1
