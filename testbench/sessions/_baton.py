@@ -21,6 +21,7 @@ from typing import Any
 
 from testbench.inplace import real
 from testbench.sessions._lanes import Lane
+from testbench.sessions._strays import Strays
 from testbench.sessions._vigil import EXPIRED, WOKEN, Still, Vigil, Wait
 
 Choose = Callable[[list[Wait]], "Wait | None"]
@@ -35,7 +36,7 @@ class Baton:
         relieve: runs the handlers of signals that came to a lane before it began to wait.
         still: how those who wait notice that nobody can go on any more; without it they wait for ever, and the time for
             a lock runs out by the real clock and not by the tape.
-        lost: told of a lane that has lost the baton, and why.
+        strays: told of lanes that lose it, and ask for it again.
 
     Attributes:
         holder: the lane that runs; None while all wait.
@@ -51,14 +52,14 @@ class Baton:
         *,
         relieve: Callable[[Lane], None],
         still: Still | None = None,
-        lost: Callable[[Lane, str], None] = lambda lane, why: None,
+        strays: Strays | None = None,
     ) -> None:
         self.holder: Lane | None = main
         self.over = False
         self.since_ns = self.stirred_ns = real.monotonic_ns()
         self._choose = choose
         self._by_tape = still is not None
-        self._lost = lost
+        self._strays = strays
         self._mutex = real.Mutex()
         self._ready: deque[Wait] = deque()
         self._outside: list[Wait] = []
@@ -94,7 +95,8 @@ class Baton:
         """Take it away from a lane that keeps the others waiting; it runs beside them until it asks for it again."""
         with self._mutex:
             if self.holder is holder:
-                self._lost(holder, why)
+                if self._strays is not None:
+                    self._strays.lost(holder, why)
                 self.holder = None
                 self._next()
 
@@ -104,6 +106,7 @@ class Baton:
         """Wait for the baton, as one who comes from outside; False if nobody can go on any more."""
         if self.holder is lane:
             return True
+        self._be_back(lane)
         wait = Wait(lane, lane.number if turn is None else turn, what=what)
         self._enter(self._outside, wait)
         return self._vigil.keep(wait) is not None
@@ -111,6 +114,7 @@ class Baton:
     def come_back(self, lane: Lane) -> None:
         """Wait for the baton, as one who has lost it."""
         if self.holder is not lane:
+            self._be_back(lane)
             wait = Wait(lane, lane.number)
             self._enter(self._ready, wait)
             self._vigil.keep(wait)
@@ -138,6 +142,7 @@ class Baton:
 
     def finish(self, lane: Lane) -> None:
         """Be told that a lane has ended, or could not be started."""
+        self._be_back(lane)
         with self._mutex:
             self.stirred_ns = real.monotonic_ns()
             for wait in lane.waits:
@@ -198,6 +203,10 @@ class Baton:
                 self._next()
 
     # Inside.
+
+    def _be_back(self, lane: Lane) -> None:
+        if lane.stray is not None and self._strays is not None:
+            self._strays.back(lane)
 
     def _enter(self, queue: Any, wait: Wait) -> None:
         with self._mutex:

@@ -42,7 +42,8 @@ class Lane:
 
     `ident` and `native_id` are those of its thread, as Python and as the operating system know it; 0 until it runs.
     `waits` holds what it waits for, what a signal handler in it waits for last, and `in_vain` what it has given up
-    waiting for; `ends` what is free when it has ended; `reads` counts what it has read of sources beside other lanes.
+    waiting for; `stray` tells where it was when it lost the baton, if it runs beside the others since; `ends` what is
+    free when it has ended; `reads` counts what it has read of sources beside other lanes.
     """
 
     number: int
@@ -57,6 +58,7 @@ class Lane:
     native_id: int = 0
     waits: list[Any] = attrs.Factory(list)
     in_vain: Any = None
+    stray: Any = None
     ends: list[Any] = attrs.Factory(list)
     reads: int = 0
 

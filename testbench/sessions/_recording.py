@@ -17,6 +17,7 @@ from testbench.sessions._leaks import UNSEEN_FORK, Leaks
 from testbench.sessions._moments import HANDLED, INTERRUPTED
 from testbench.sessions._readers import Source
 from testbench.sessions._recorded_runs import RecordedRuns
+from testbench.sessions._strays import Strays
 from testbench.sessions._vigil import Wait
 from testbench.sessions._waiting import RAN_OUT, Waiting
 from testbench.tape import Outcome, Returned, Writer, plain
@@ -43,7 +44,7 @@ class Recording:
         self._finished = False
         self.leaks = Leaks()
         self.lanes = Lanes(self._born, self._adopted, self._go_parallel, self._begin, self._ended)
-        self._baton = Baton(self.lanes.main, _first, relieve=self._relieve)
+        self._baton = Baton(self.lanes.main, _first, relieve=self._relieve, strays=Strays(self.leaks))
         self._runs = RecordedRuns(self, self._appender, self._baton)
         self.waiting = Waiting(self.lanes, self._baton, self, endless=True)
         self.signals = RecordedSignals(

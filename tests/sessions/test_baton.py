@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import queue
+import socket
 import subprocess
 import threading
 import time
@@ -17,6 +18,7 @@ import pytest
 
 import testbench
 from testbench.errors import StallError
+from testbench.inplace import real
 
 
 def _say(number: int) -> bytes:
@@ -146,7 +148,7 @@ def test_threads_do_the_same_again(name: str, tmp_path: Path) -> None:
 
 
 def test_a_lane_that_looks_again_and_again_gets_what_it_looks_for(tmp_path: Path) -> None:
-    """A thread that computes until another has done something does not keep that other from running."""
+    """A thread that computes until another has done something does not keep it from running; that is a leak."""
 
     def program() -> list[str]:
         done: list[str] = []
@@ -162,10 +164,54 @@ def test_a_lane_that_looks_again_and_again_gets_what_it_looks_for(tmp_path: Path
         thread.join()
         return done
 
-    with testbench.record(tmp_path / "t.tape"):
+    with testbench.record(tmp_path / "t.tape", leaks="ignore") as session:
         assert program() == ["done"]
+    assert [(leak.name, leak.request, "test_baton.py" in leak.where) for leak in session.leaks] == [
+        ("lane.unordered", {"lane": "main"}, True)
+    ]
+    assert "computed here for long" in session.leaks[0].instead
     with testbench.replay(tmp_path / "t.tape"):
         assert program() == ["done"]
+
+
+def test_a_lane_that_sleeps_unseen_and_goes_on_is_a_leak(tmp_path: Path) -> None:
+    """What a lane does after a call that nobody records, before its next crossing, is in no order that repeats."""
+    ours, theirs = socket.socketpair()
+    found: list[bytes] = []
+
+    def other() -> None:
+        found.append(b"asked")
+        ask()
+        theirs.send(b"x")
+
+    @testbench.boundary
+    def ask() -> None:
+        """Be asked, and take as long as it takes to notice that the main lane sleeps."""
+        real.sleep(0.1)
+
+    with ours, theirs, testbench.record(tmp_path / "t.tape", leaks="ignore") as session:
+        thread = threading.Thread(target=other)
+        thread.start()
+        found.append(ours.recv(1))
+        time.time()
+        thread.join()
+    assert found == [b"asked", b"x"]
+    assert [leak.name for leak in session.leaks] == ["lane.unordered"]
+    assert "slept here in a call that nobody records" in session.leaks[0].instead
+
+
+def test_an_event_loop_that_sleeps_unseen_is_no_leak(tmp_path: Path) -> None:
+    """The first thing that it does when it wakes up is to read the clock, which is a crossing."""
+
+    def work() -> None:
+        time.sleep(0.05)
+
+    async def main() -> None:
+        await asyncio.gather(*(asyncio.to_thread(work) for _ in range(3)))
+
+    with testbench.record(tmp_path / "t.tape") as session:
+        asyncio.run(main())
+    assert session.leaks == []
 
 
 def test_a_lock_released_inside_an_effect_is_noticed(tmp_path: Path) -> None:
