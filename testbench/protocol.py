@@ -27,8 +27,12 @@ class Runs(Protocol):
         """Return what stands for the values, one each, in a new list."""
         ...
 
-    def unpack(self, plain: Sequence[Plain]) -> Iterator[Any]:
-        """Return the values that something stands for, one each."""
+    def unpack(self, plain: Sequence[Plain]) -> tuple[Iterator[Any], Iterator[Any]]:
+        """Return the values that something stands for, one each.
+
+        Also returned is the iterator that they are made from, over a list, a tuple or an array: it makes one step for
+        each value, when that is read, and so tells how far the reading has come.
+        """
         ...
 
 

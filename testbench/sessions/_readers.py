@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
-from itertools import chain, compress, islice, starmap, tee
+from itertools import chain, islice, starmap, tee
 from typing import Any, Final
 
 import attrs
@@ -25,8 +25,6 @@ _SLOTS: Final = ((),) * RUN_MAX
 """The arguments of all reads of a run: none."""
 
 _NEVER: Final = object()
-
-_TRUE: Final = (True,) * RUN_MAX
 
 Reader = Callable[[], Any]
 Bind = Callable[[Reader], None]
@@ -130,8 +128,7 @@ class Answers:
         if source.runs is None:
             self.reads = self._place = iter(values)
         else:
-            self._place = iter(_TRUE if self._count == RUN_MAX else (True,) * self._count)
-            self.reads = compress(source.runs.unpack(values), self._place)
+            self.reads, self._place = source.runs.unpack(values)
 
     def left(self) -> int:
         """Return how many were not read."""

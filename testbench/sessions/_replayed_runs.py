@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
-from testbench.errors import TestbenchError
+from testbench.errors import TapeDamagedError, TestbenchError
 from testbench.protocol import Plain
 from testbench.sessions._arriving import Arrivals, OverError
 from testbench.sessions._cursor import Cursor, RawEvent
@@ -118,14 +118,17 @@ class ReplayedRuns:
                 owner.signals.leave(lane, None)
 
     def _begin(self, source: Source, lane: Lane) -> Answers:
-        name = source.name
-        event = self._owner.arrive(lane, name, None)
-        row = self._owner.cursor.row
+        name, owner = source.name, self._owner
+        event = owner.arrive(lane, name, None)
+        row = owner.cursor.row
         if row.name != name or row.fields != ("values",):
             told = f"the tape holds {row.name} here, the program read {name}"
             self._arrivals.diverge("mismatch", told, lane, name, None)
         values = self._reader.run_values(event[3])
-        run = Answers(source, values)
+        try:
+            run = Answers(source, values)
+        except (ValueError, TypeError, OverflowError) as error:
+            raise _damaged(name, owner.cursor.seq, error) from error
         self._run, self._open = run, name
         self._rerecorder.run(row, event, values)
         return run
@@ -156,3 +159,10 @@ class ReplayedRuns:
                 owner.signals.leave(lane, None)
 
         return read
+
+
+def _damaged(name: str, seq: int, error: Exception) -> TapeDamagedError:
+    return TapeDamagedError(
+        f"event {seq} of the tape, {name}, holds values that no recording writes ({error}). Its digests are right, so it "
+        "was made so; record again."
+    )

@@ -82,7 +82,7 @@ def decode_sequence(data: bytes, count: int) -> tuple[Any, ...]:
     Raises:
         MalformedError: they are not well formed, not allowed, or not ``count``.
     """
-    values = _loads(head(ARRAY, count + 1) + data + _SENTINEL_ITEM)
+    values = _loads(b"".join((head(ARRAY, count + 1), data, _SENTINEL_ITEM)))
     if len(values) != count + 1 or values[-1] != _SENTINEL:
         raise MalformedError(f"{count} items do not end where they should")
     return values[:-1]

@@ -20,6 +20,7 @@ from testbench.tape._index import Index
 from testbench.tape._items import (
     BODY_SIZE,
     DIGEST_SIZE,
+    FULL_SEGMENT,
     KINDS_LIMIT,
     LANE_START,
     LONG_RUN,
@@ -165,7 +166,7 @@ class Writer:
         body = pack_run(values, self.blob)
         size = weight(body)
         if len(values) > LONG_RUN or size > 9 * LONG_RUN + 10:  # numbers alone stay below it
-            self._end_segment()
+            self._make_room()
         return self._spill(body) if size > RUN_SIZE else body
 
     @_step
@@ -258,6 +259,13 @@ class Writer:
             self._sink.append(make_seal(segment.count, segment.size, digest, counts))
 
     _end_segment = _step(_seal)
+
+    @_step
+    def _make_room(self) -> None:
+        """End the segment if it has grown: many long runs in one are quicker to read than one in each."""
+        self._encode()
+        if self._segment.size > FULL_SEGMENT:
+            self._seal()
 
     @_step
     def _finish(self) -> None:

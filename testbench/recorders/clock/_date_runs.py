@@ -1,7 +1,8 @@
 """Whole runs of datetimes at once, to and from the integers that stand for them on the tape.
 
 One at a time, the arithmetic takes three times as long as asking the clock. Nearly always, all reads of a run fall into
-one second, and then only the microseconds differ. They are put into place for the whole run with one operation each.
+one second, so that only the microseconds differ when they are packed; and when they are unpacked, each is the one before
+and a few microseconds, for which spans of time are ready.
 """
 
 from __future__ import annotations
@@ -9,11 +10,10 @@ from __future__ import annotations
 import functools
 import sys
 from array import array
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import chain, repeat, starmap
-from operator import attrgetter
-from struct import iter_unpack
+from itertools import accumulate
+from operator import attrgetter, itemgetter
 from typing import Any, Final
 
 ORIGIN: Final = datetime(1, 1, 1)
@@ -24,6 +24,11 @@ _PER_SECOND: Final = 1_000_000
 
 _FEW: Final = 16
 """Up to so many values it is quicker to take them one by one."""
+
+_SPANS: Final = 4096
+"""So many spans of time are kept ready, that of each number of microseconds below."""
+
+_LANE: Final = (1 << 64) - 1
 
 _microsecond: Final = attrgetter("microsecond")
 _fold: Final = attrgetter("fold")
@@ -40,7 +45,6 @@ class DateRuns:
     def __init__(self, *, folds: bool, utc: bool) -> None:
         self._shift = int(folds)
         self._origin = _ORIGIN_UTC if utc else ORIGIN
-        self._rest: tuple[Any, ...] = (UTC,) if utc else ()
 
     def pack(self, moments: list[Any]) -> list[Any]:
         """Return the integers of a run."""
@@ -53,23 +57,39 @@ class DateRuns:
         half = len(moments) // 2
         return self.pack(moments[:half]) + self.pack(moments[half:])
 
-    def unpack(self, values: Sequence[Any]) -> Iterator[datetime]:
-        """Return the datetimes of a run; each is made when it is read."""
-        if len(values) <= _FEW or not isinstance(values, array):
-            return map(self._moment, values)
-        start = values[0] >> self._shift
-        start -= start % _PER_SECOND
-        states = _states(values, self._shift, start, self._moment(start << self._shift))
-        if states is not None:
-            return self._made(states)
-        half = len(values) // 2
-        return chain(self.unpack(values[:half]), self.unpack(values[half:]))
+    def unpack(self, values: Sequence[Any]) -> tuple[Iterator[datetime], Iterator[Any]]:
+        """Return the datetimes of a run, each made when it is read, and the iterator that they are made from.
 
-    def _made(self, states: Iterator[tuple[bytes]]) -> Iterator[datetime]:
-        make: Callable[..., datetime] = datetime  # a form of call that only pickles use, so that no stub has it
-        if not self._rest:
-            return starmap(make, states)
-        return map(make, chain.from_iterable(states), repeat(*self._rest))
+        Raises:
+            ValueError, OverflowError, TypeError: no datetime is packed like this.
+        """
+        steps = self._steps(values)
+        if steps is None:
+            moments = iter(self._moments(values))
+            return moments, moments
+        place = iter(steps)
+        return accumulate(place), place
+
+    def _moments(self, values: Sequence[Any]) -> list[datetime]:
+        if len(values) <= _FEW:
+            return [self._moment(value) for value in values]
+        steps = self._steps(values)
+        if steps is not None:
+            return list(accumulate(steps))
+        half = len(values) // 2
+        return self._moments(values[:half]) + self._moments(values[half:])
+
+    def _steps(self, values: Sequence[Any]) -> list[Any] | None:
+        """Return the first datetime and what is to be added to get each of the others, None where that is not quick."""
+        deltas = _deltas(values, self._shift) if isinstance(values, array) and len(values) > _FEW else None
+        if deltas is None:
+            return None
+        first, _ = self._moment(values[0]), self._moment(values[-1])  # if these two are dates, all are
+        spans = _spans()
+        try:
+            return [first, *itemgetter(*deltas)(spans)]
+        except IndexError:
+            return [first, *(spans[delta] if delta < _SPANS else _MICROSECOND * delta for delta in deltas)]
 
     def _integer(self, moment: datetime) -> int:
         since = moment - self._origin
@@ -81,40 +101,33 @@ class DateRuns:
         return moment.replace(fold=1) if self._shift and value & 1 else moment
 
 
-def _states(values: array[int], shift: int, start: int, second: datetime) -> Iterator[tuple[bytes]] | None:
-    """Return what datetimes are pickled as, if the values are all in one second and none is a fold; None otherwise.
+@functools.cache
+def _spans() -> list[timedelta]:
+    return [_MICROSECOND * number for number in range(_SPANS)]
 
-    The whole run is one number here, of lanes of 64 bits. It is a state of ten bytes that comes out for each value:
-    year (2), month, day, hour, minute, second, microsecond (3) (``datetime_getstate`` of ``_datetimemodule.c``; pickles
-    have had it since Python 2.3).
+
+def _deltas(values: array[int], shift: int) -> list[int] | None:
+    """Return the microseconds from each value to the next, if none is a fold, and time never goes back.
+
+    The whole run is one number here, of lanes of 64 bits, so that each step is one operation. A difference below zero
+    borrows from the next lane, and has the highest bit; a fold changes the lowest.
     """
-    count = len(values)
-    ones = _ones(count)
-    since = int.from_bytes(_little(values), "little") - (start << shift) * ones
-    if since < 0 or (shift and since & ones):
+    count = len(values) - 1
+    whole = int.from_bytes(_native(values[:]).tobytes(), "little")
+    deltas = (whole >> 64) - (whole & _lanes(count, _LANE))
+    if deltas < 0 or deltas & _lanes(count, 1 << 63 | shift) or (shift and values[0] & 1):
         return None
-    since >>= shift
-    if (since + (_BITS_20 - _PER_SECOND) * ones) & _NOT_BITS_20 * ones:
-        return None
-    data = since.to_bytes(8 * count, "little")
-    state: Any = second.__reduce__()[1]
-    states = bytearray(state[0] * count)
-    states[9::10], states[8::10], states[7::10] = data[0::8], data[1::8], data[2::8]
-    return iter_unpack("10s", states)
-
-
-_BITS_20: Final = 1 << 20
-_NOT_BITS_20: Final = (1 << 64) - _BITS_20
+    return _native(array("q", (deltas >> shift).to_bytes(8 * count, "little"))).tolist()
 
 
 @functools.lru_cache(maxsize=8)
-def _ones(count: int) -> int:
-    """Return the number whose lanes are all 1."""
-    return int.from_bytes(b"\1\0\0\0\0\0\0\0" * count, "little")
+def _lanes(count: int, number: int) -> int:
+    """Return the number whose lanes are all ``number``."""
+    return int.from_bytes(number.to_bytes(8, "little") * count, "little")
 
 
-def _little(values: array[int]) -> bytes:
+def _native(values: array[int]) -> array[int]:
+    """Turn an array from or to the order of bytes that is the usual one by now."""
     if sys.byteorder == "big":
-        values = values[:]
         values.byteswap()
-    return values.tobytes()
+    return values

@@ -29,7 +29,7 @@ def run(start, microseconds, folds=()):
 
 def repacked(runs, moments):
     """Return a run as it comes back from a tape, which holds 64-bit integers."""
-    return list(runs.unpack(array("q", runs.pack(moments))))
+    return list(runs.unpack(array("q", runs.pack(moments)))[0])
 
 
 @given(st.datetimes(datetime(2, 1, 1), datetime(9998, 1, 1)), steps, st.sets(st.integers(0, 100), max_size=2))
@@ -60,8 +60,43 @@ def test_a_long_run_within_a_second_is_each_of_its_microseconds(runs):
     assert repacked(runs, moments) == moments
 
 
+@pytest.mark.parametrize("jump", [4_095, 4_096, 5_000_000, 1 << 31, 1 << 32, 1 << 33, -1])
+@pytest.mark.parametrize("runs", [LOCAL, WORLD])
+def test_a_long_run_with_one_jump(runs, jump):
+    """Steps of a few microseconds and one of any size come back as they were."""
+    moments = run(datetime(2026, 1, 1, 23, 59, 59, 999_000, UTC if runs is WORLD else None), [1] * 40)
+    moments += [moment + timedelta(microseconds=jump) for moment in moments]
+    assert repacked(runs, moments) == moments
+
+
+@pytest.mark.parametrize("values", [array("q", [1 << 62] * 40), array("q", [-5] * 40), array("d", [0.5] * 40), ["x"]])
+@pytest.mark.parametrize("runs", [LOCAL, WORLD])
+def test_what_no_datetime_is_packed_as_is_refused_at_once(runs, values):
+    """It is found before anything of the run is given out."""
+    with pytest.raises((OverflowError, TypeError)):
+        runs.unpack(values)
+
+
+@pytest.mark.parametrize("runs", [LOCAL, WORLD])
+def test_a_clock_that_goes_back_over_a_second(runs):
+    """A long run whose later moments lie just before the second of the first comes back as it was."""
+    start = datetime(2026, 1, 1, 12, 0, 1, tzinfo=UTC if runs is WORLD else None)
+    moments = [start, *(start - timedelta(microseconds=number) for number in range(100))]
+    assert repacked(runs, moments) == moments
+
+
+@pytest.mark.parametrize("count", [3, 17, 255, 256, 257, 4096])
+def test_the_place_of_a_reading_is_known(count):
+    """What datetimes are made from makes one step for each that is read, and no other."""
+    reads, place = LOCAL.unpack(array("q", LOCAL.pack([datetime(2026, 1, 1, microsecond=n) for n in range(count)])))
+    next(reads)
+    next(reads)
+    assert place.__reduce__()[2] == 2
+    assert len(list(reads)) == count - 2
+
+
 def test_integers_are_what_older_tapes_hold():
     """A local moment is shifted left for the fold, a moment in UTC is not."""
     assert LOCAL.pack([datetime(1, 1, 1, 0, 0, 1, 5, fold=1)]) == [1_000_005 << 1 | 1]
     assert WORLD.pack([datetime(1, 1, 1, 0, 0, 1, 5, tzinfo=UTC)]) == [1_000_005]
-    assert list(LOCAL.unpack([0])) == [datetime(1, 1, 1)]
+    assert list(LOCAL.unpack([0])[0]) == [datetime(1, 1, 1)]
