@@ -163,6 +163,6 @@ class ReplayedRuns:
 
 def _damaged(name: str, seq: int, error: Exception) -> TapeDamagedError:
     return TapeDamagedError(
-        f"event {seq} of the tape, {name}, holds values that no recording writes ({error}). Its digests are right, so it "
-        "was made so; record again."
+        f"event {seq} of the tape, {name}, holds values that no recording writes ({error}). Its digests are right, "
+        "so it was made so; record again."
     )

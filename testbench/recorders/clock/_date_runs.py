@@ -1,8 +1,8 @@
 """Whole runs of datetimes at once, to and from the integers that stand for them on the tape.
 
 One at a time, the arithmetic takes three times as long as asking the clock. Nearly always, all reads of a run fall into
-one second, so that only the microseconds differ when they are packed; and when they are unpacked, each is the one before
-and a few microseconds, for which spans of time are ready.
+one second, so that only the microseconds differ when they are packed; and when they are unpacked, each is the one
+before and a few microseconds, for which spans of time are ready.
 """
 
 from __future__ import annotations
