@@ -17,6 +17,7 @@ For an iterator there is an even shorter way: its type's ``tp_iternext`` has the
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from ctypes import c_int, c_void_p, py_object
 from types import MethodWrapperType
@@ -48,25 +49,36 @@ _TP_ITERNEXT: Final = 63
 _type_slot = _layout.api("PyType_GetSlot", c_void_p, py_object, c_int)
 
 
-def forwarded(function: Any, target: Callable[..., Any]) -> tuple[Body, object]:
+_address_of = functools.cache(_layout.address_of)
+
+_entries: dict[int, int] = {}
+"""By the flags of a builtin, how the interpreter enters it; nothing else decides that (``PyCMethod_New``)."""
+
+
+def forwarded(function: Any, before: Body, target: Callable[..., Any]) -> tuple[Body, object]:
     """Compute the body that makes ``function`` call ``target``.
+
+    Args:
+        function: the builtin.
+        before: its body before, or after any redirect: they all have its name and its way of taking arguments.
+        target: what is to be called.
 
     Returns:
         The body, and the object it refers to by address; the caller keeps that object alive until the body is written.
     """
-    now = _layout.read(function)
-    model = _layout.definition_at(now.definition)
+    model = _layout.definition_at(before.definition)
     convention = model.flags & _CONVENTION
     owner: object
     if convention == NOARGS and _is_next(target):
         owner, flags, server = target.__self__, NOARGS, _type_slot(target.__objclass__, _TP_ITERNEXT)
     else:
         flags, name = _FORWARDERS[convention]
-        owner, server = target, _layout.address_of(name)
+        owner, server = target, _address_of(name)
     definition = _layout.definition_like(model, server, flags)
-    # The interpreter chooses the entry that fits the flags; a builtin made by it shows which.
-    pattern = _layout.new_builtin(function, definition, id(owner))
-    return _layout.read(pattern), owner
+    if flags not in _entries:
+        # The interpreter chooses the entry that fits the flags; a builtin made by it shows which.
+        _entries[flags] = _layout.read(_layout.new_builtin(function, definition, id(owner))).vectorcall
+    return Body(definition, id(owner), _entries[flags]), owner
 
 
 def _is_next(target: Any) -> TypeGuard[MethodWrapperType]:

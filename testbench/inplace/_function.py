@@ -77,7 +77,7 @@ class Redirect:
         if not callable(target):
             raise UsageError(f"{self._name} cannot be redirected to {target!r}: it is not callable.")
         with _order.change():
-            body, owner = forwarded(self._function, target)
+            body, owner = forwarded(self._function, self._before, target)
             if self._target is None:
                 self._enter()
             above: Redirect | None = _order.above(id(self._function), self)
@@ -107,7 +107,7 @@ class Redirect:
         return f"{self._function.__module__}.{self._function.__name__}"
 
     def _enter(self) -> None:
-        if _layout.read(self._function) != self._before:
+        if not _layout.stands(self._function, self._before):
             raise UsageError(
                 f"{self._name} was redirected by another after this Redirect was made, so its original is out of date. "
                 "Make the Redirect right before its first use."

@@ -76,8 +76,14 @@ def _word(function: BuiltinFunctionType, index: int) -> int:
 
 def read(function: BuiltinFunctionType) -> Body:
     """Return where calls of ``function`` go now."""
-    words = _Words.from_address(id(function) + HEAD)
-    return Body(words[0], words[1], words[4])
+    definition, owner, _, _, vectorcall = _Words.from_address(id(function) + HEAD)[:]
+    return Body(definition, owner, vectorcall)
+
+
+def stands(function: BuiltinFunctionType, body: Body) -> bool:
+    """Tell whether calls of ``function`` go to ``body``."""
+    definition, owner, _, _, vectorcall = _Words.from_address(id(function) + HEAD)[:]
+    return (definition, owner, vectorcall) == body
 
 
 def write(function: BuiltinFunctionType, body: Body) -> None:

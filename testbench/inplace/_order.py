@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import _thread
 import os
-from collections.abc import Hashable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Hashable
+from contextlib import AbstractContextManager
+from typing import Any, Final
 
 from testbench.errors import UsageError
 
@@ -24,23 +24,29 @@ _release = type(_lock).release
 _is_owned = type(_lock)._is_owned  # type: ignore[attr-defined]  # public in all but name: threading.Condition lives on it
 
 
-@contextmanager
-def change() -> Iterator[None]:
+class _Change:
+    def __enter__(self) -> None:
+        if _is_owned(_lock):
+            raise UsageError(
+                "a redirect was changed while the same thread was changing one, from a signal handler or a finaliser; "
+                "enter and leave sessions in ordinary code."
+            )
+        _acquire(_lock)
+
+    def __exit__(self, *_: object) -> None:
+        _release(_lock)
+
+
+_change: Final = _Change()
+
+
+def change() -> AbstractContextManager[None]:
     """Hold off every other change, in all threads and across a fork, while the body runs.
 
     Raises:
         UsageError: this thread is in the middle of a change (a signal handler or finaliser makes another one).
     """
-    if _is_owned(_lock):
-        raise UsageError(
-            "a redirect was changed while the same thread was changing one, from a signal handler or a finaliser; "
-            "enter and leave sessions in ordinary code."
-        )
-    _acquire(_lock)
-    try:
-        yield
-    finally:
-        _release(_lock)
+    return _change
 
 
 def _before_fork() -> None:

@@ -92,7 +92,7 @@ def _rehearsal_targets() -> Iterator[Callable[[], str]]:
 
 
 def _routed(subject: BuiltinFunctionType, target: Callable[[], str]) -> object:
-    body, owner = forwarded(subject, target)
+    body, owner = forwarded(subject, _layout.read(subject), target)
     _layout.write(subject, body)
     del owner
     return subject()

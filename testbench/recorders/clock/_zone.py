@@ -25,11 +25,7 @@ _PROBES: Final = tuple(range(0, 140 * _HALF_YEAR_S, 5 * _HALF_YEAR_S))
 
 def zone() -> Plain:
     """Return what tells the zone of this process: how to ask for it, its names, and its offsets at some moments."""
-    return {
-        "name": os.environ.get("TZ") or _system_zone(),
-        "names": [*time.tzname],
-        "offsets": [time.localtime(moment).tm_gmtoff for moment in _PROBES],
-    }
+    return {"name": os.environ.get("TZ") or _system_zone(), **_rules()}
 
 
 @contextmanager
@@ -57,9 +53,11 @@ def living_in(recorded: Plain) -> Iterator[None]:
 
 
 def _same(recorded: dict[str, Plain]) -> bool:
-    here = zone()
-    assert isinstance(here, dict)
-    return all(here[part] == recorded.get(part) for part in ("names", "offsets"))
+    return all(recorded.get(part) == here for part, here in _rules().items())
+
+
+def _rules() -> dict[str, Plain]:
+    return {"names": [*time.tzname], "offsets": [time.localtime(moment).tm_gmtoff for moment in _PROBES]}
 
 
 def _set(name: str | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import inspect
 import operator
 import os
@@ -106,13 +107,18 @@ def check_signature(function: Callable[..., Any]) -> None:
     Raises:
         UnsupportedError: it does not.
     """
-    names = tuple(inspect.signature(function).parameters)
+    names = _parameters(function)
     if names != ("self", *Spawn._fields):
         raise UnsupportedError(
             f"subprocess.Popen._execute_child has the parameters {', '.join(names)}; expected those of CPython 3.11 to "
             f"3.13: self, {', '.join(Spawn._fields)}. Use one of these versions, take away what replaced the method, "
             'or record without processes: recorders=("clock", "call").'
         )
+
+
+@functools.lru_cache(maxsize=4)
+def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
+    return tuple(inspect.signature(function).parameters)
 
 
 def listed(args: Any) -> Any:
