@@ -12,10 +12,22 @@ While a session is open that declares interception by name (`intercepting`), the
 from __future__ import annotations
 
 from testbench.inplace._attribute import Attribute
+from testbench.inplace._constructor import Constructor
+from testbench.inplace._early import bound_early
 from testbench.inplace._function import Redirect, private
 from testbench.inplace._method import BoundMethod
 from testbench.inplace._selftest import check_supported
 from testbench.inplace._type import TypeSlot
 from testbench.inplace._way import intercepting
 
-__all__ = ["Attribute", "BoundMethod", "Redirect", "TypeSlot", "check_supported", "intercepting", "private"]
+__all__ = [
+    "Attribute",
+    "BoundMethod",
+    "Constructor",
+    "Redirect",
+    "TypeSlot",
+    "bound_early",
+    "check_supported",
+    "intercepting",
+    "private",
+]

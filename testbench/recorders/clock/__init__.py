@@ -23,6 +23,7 @@ from testbench.errors import UsageError
 from testbench.inplace import Redirect
 from testbench.protocol import Call, Matcher, Plain
 from testbench.recorders.clock._dates import install_dates
+from testbench.recorders.clock._foreign import install_foreign
 from testbench.recorders.clock._instants import instant_ns, span_ns
 from testbench.recorders.clock._moments import install_moments
 from testbench.recorders.clock._spinning import Spinning
@@ -83,6 +84,7 @@ class Clock:
                 self._install_face(call, stack, function, spinning)
             install_dates(call, stack, virtual)
             install_uuids(call, stack, virtual)
+            install_foreign(call, stack, virtual)
             self._install_hands(call)
             self._doors["sleep"] = install_moments(call, stack, virtual, waits)
             if virtual is not None and waits is not None:

@@ -5,15 +5,16 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, tzinfo
-from types import MethodWrapperType
+from types import BuiltinFunctionType, MethodWrapperType
 from typing import Any, Final, cast
 
-from testbench.inplace import TypeSlot
+from testbench.inplace import Redirect, TypeSlot, bound_early, private
 from testbench.protocol import Call
 from testbench.recorders.clock._date_runs import DateRuns
 from testbench.recorders.clock._virtual import VirtualClock
@@ -37,15 +38,25 @@ def install_dates(call: Call, stack: ExitStack, virtual: VirtualClock | None) ->
     """
     now, utcnow = TypeSlot(datetime, "now"), TypeSlot(datetime, "utcnow")
     idle = now.original.__get__(None, datetime)
+    if type(idle) is BuiltinFunctionType and type(now) is TypeSlot:
+        idle = private(idle)  # so that a session within this one does not take it for one of the program's
     world = idle if virtual is None else _still(virtual)
     readers = _Readers(stack, idle, lambda: idle(UTC))
     serve_now = readers.now(now.original)
     call.source("datetime_now", world, readers.bind_local, runs=DateRuns(folds=True, utc=False))
     call.source("datetime_utcnow", lambda: world(UTC), readers.bind_utc, runs=DateRuns(folds=False, utc=True))
-    stack.callback(now.restore)
-    now.to(classmethod(serve_now))
-    stack.callback(utcnow.restore)
-    utcnow.to(classmethod(readers.utcnow(utcnow.original)))
+    _route(stack, now, serve_now)
+    _route(stack, utcnow, readers.utcnow(utcnow.original))
+
+
+def _route(stack: ExitStack, slot: TypeSlot, serve: Callable[..., Any]) -> None:
+    """Have a method served by a function, also where it was bound before (``now = datetime.now``)."""
+    for method, cls in bound_early(datetime, serve.__name__) if type(slot) is TypeSlot else ():
+        redirect = Redirect(method)
+        stack.callback(redirect.restore)
+        redirect.to(functools.partial(serve, cls))
+    stack.callback(slot.restore)
+    slot.to(classmethod(serve))
 
 
 def _still(virtual: VirtualClock) -> Callable[..., datetime]:

@@ -6,7 +6,8 @@ the first draw (`_generators`), whatever it was before: ``random.random()`` and 
 ``random.Random()``, names of ``tempfile``; and of those of numpy (`_numpy`). A program that
 draws nothing leaves nothing on its tape.
 
-Not reached are generators written in C by others, and C code that asks the operating system itself.
+Functions of C libraries called by ``ctypes`` are leaks. Not reached are generators written in C by others, and C code
+that asks the operating system itself.
 """
 
 from __future__ import annotations
@@ -14,17 +15,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from types import ModuleType
+from typing import Final
 
 from testbench.protocol import Call, Matcher
+from testbench.recorders._foreign import leaking, watch
+from testbench.recorders._imports import Importing, when_imported
 from testbench.recorders._marked import BEFORE_MARKED
 from testbench.recorders.randomness._bytes import MATCHERS, install_bytes
 from testbench.recorders.randomness._generators import Generators
-from testbench.recorders.randomness._imports import Importing, when_imported
 from testbench.recorders.randomness._methods import Slots, install_methods
 from testbench.recorders.randomness._numpy import install_numpy
 from testbench.recorders.randomness._pinned import Pinned
 from testbench.recorders.randomness._state import States
 from testbench.recorders.randomness._threads import before_each_thread
+
+_C_FUNCTIONS: Final = (
+    *("arc4random", "arc4random_buf", "arc4random_uniform", "drand48", "getentropy", "getrandom", "lrand48", "mrand48"),
+    *("RAND_bytes", "RAND_priv_bytes", "rand", "random", "uuid_generate", "uuid_generate_random", "uuid_generate_time"),
+)
+"""Functions of C libraries that are leaks where the program calls them by ``ctypes``."""
 
 
 class Randomness:
@@ -52,6 +61,7 @@ class Randomness:
         importing = Importing()
         with ExitStack() as stack:
             install_bytes(call, stack, pinned, importing)
+            watch(stack, leaking(call, "c_function", _C_FUNCTIONS))
             slots = Slots(stack)
             states = States(slots.original("getstate"), slots.original("setstate"))
             generators = Generators(call, states, pinned)

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from testbench.inplace import Redirect
 from testbench.protocol import Call, Matcher, Plain
-from testbench.recorders.randomness._imports import Importing
+from testbench.recorders._imports import Importing
 from testbench.recorders.randomness._pinned import Pinned
 
 _URANDOM: Final = os.urandom

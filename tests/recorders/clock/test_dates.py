@@ -117,12 +117,34 @@ def test_redirected_methods_have_the_usual_faces(recorded):
     assert recorded(program)[0] == program()
 
 
-def test_a_method_bound_before_the_session_is_not_reached(recorded):
-    """The documented hole: the bound method has gone past the type already, and reads the real clock."""
-    bound = datetime.datetime.now
-    seen, events = recorded(bound, VirtualClock())
-    assert events == []
-    assert seen > datetime.datetime(2026, 1, 1) + datetime.timedelta(1)
+class Own(datetime.datetime):
+    """A datetime of one's own."""
+
+
+bound_now, bound_utcnow, bound_own = datetime.datetime.now, datetime.datetime.utcnow, Own.now
+
+
+def test_methods_bound_before_the_session_are_followed(recorded):
+    """Each is an object of its own; it serves the class that it is bound to, with a zone and without."""
+
+    def program():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return [bound_now(), bound_now(datetime.UTC), bound_now(tz=None), bound_own(), bound_utcnow()]
+
+    seen, events = recorded(program, VirtualClock())
+    assert [event[0] for event in events] == [
+        "datetime_now",
+        "datetime_utcnow",
+        "datetime_now",
+        "datetime_now",
+        "datetime_utcnow",
+    ]
+    assert {moment.year for moment in seen} <= {2025, 2026}
+    assert [type(moment) for moment in seen] == [datetime.datetime] * 3 + [Own, datetime.datetime]
+    assert [method.__self__ for method in (bound_now, bound_utcnow, bound_own)] == [datetime.datetime] * 2 + [Own]
+    with pytest.raises(TypeError, match="tzinfo"):
+        recorded(lambda: bound_now(5))
 
 
 def test_a_method_bound_during_the_session_lives_on(recorded):
