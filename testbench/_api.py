@@ -19,12 +19,12 @@ from testbench.inplace import check_supported
 from testbench.inplace.real import monotonic_ns
 from testbench.protocol import Matcher, Plain, Recorder
 from testbench.recorders import BUILTIN, Settings, TickingClock, VirtualClock, instant_ns, zone
-from testbench.sessions import Recording, Replaying, Run, Session
+from testbench.sessions import Prefix, Recording, Replaying, Run, Session, Splicing
 from testbench.sessions._matching import guarded
 from testbench.tape import Reader, TapeFile, Writer
 
-MODES: Final = ("replay", "once", "record", "verify", "off")
-ALIASES: Final = {"none": "replay", "all": "record", "rewrite": "record"}
+MODES: Final = ("replay", "once", "record", "splice", "verify", "off")
+ALIASES: Final = {"none": "replay", "all": "record", "rewrite": "record", "new_episodes": "splice"}
 """The words of the VCR family, and which of the modes each means."""
 
 StrPath = str | os.PathLike[str]
@@ -118,8 +118,13 @@ class Testbench:
         chosen = effective_mode(path, mode)
         if chosen == "off":
             return Session(Run)
-        begin = {"record": self.record, "replay": self.replay, "verify": self.verify}
+        begin = {"record": self.record, "replay": self.replay, "splice": self.splice, "verify": self.verify}
         return begin[chosen](path)
+
+    def splice(self, path: StrPath) -> Session:
+        """Return a session that follows ``path`` as far as the program does, and records from there on."""
+        begin = self._begin_splice if Path(path).exists() else self._begin_record
+        return Session(lambda: begin(path), leaks=self.leaks)
 
     def verify(self, path: StrPath) -> Session:
         """Return a session that runs for real and compares with ``path``; see `verify`."""
@@ -157,17 +162,22 @@ class Testbench:
         made = VirtualClock if self.clock == "paused" else TickingClock
         return made() if self.start is None else made(self.start)
 
-    def _begin_replay(self, path: StrPath, rerecord: StrPath | None) -> Run:
+    def _begin_splice(self, path: StrPath) -> Run:
+        return self._begin_replay(path, path, splice=True)
+
+    def _begin_replay(self, path: StrPath, rerecord: StrPath | None, *, splice: bool = False) -> Run:
         self._check_interception()
         reader = Reader.open(path)
         try:
-            return self._replay_of(reader, path, rerecord)
+            return self._replay_of(reader, path, rerecord, splice)
         except BaseException:
             reader.close()
             raise
 
-    def _replay_of(self, reader: Reader, path: StrPath, rerecord: StrPath | None) -> Run:
+    def _replay_of(self, reader: Reader, path: StrPath, rerecord: StrPath | None, splice: bool) -> Run:
         _check_complete(reader, path)
+        if splice:
+            _check_spliceable(reader.meta, path)
         if reader.digest_name != "sha-256":
             raise TapeVersionError(
                 f"{path} names the digest function {reader.digest_name!r}, which is not known here, so that nothing "
@@ -192,8 +202,16 @@ class Testbench:
             if file is not None:
                 file.set_aside()
 
-        mode = Replaying(reader, _matchers(recorders), stall_s=self.stall_s, writer=writer)
-        way = self.interception
+        matchers, way = _matchers(recorders), self.interception
+        mode: Replaying | Splicing
+        if splice and writer is not None:
+            try:
+                mode = Splicing(writer, monotonic_ns, Prefix(reader, matchers, writer), reader.total)
+            except BaseException:
+                set_aside()
+                raise
+        else:
+            mode = Replaying(reader, matchers, stall_s=self.stall_s, writer=writer)
         return Run(
             mode=mode,
             recorders=recorders,
@@ -261,8 +279,10 @@ def session(path: StrPath, mode: str = "once", **options: Any) -> Session:
     Args:
         path: the tape.
         mode: ``record`` (always, a new tape), ``replay`` (always), ``once`` (record if there is no tape, else replay;
-            under CI, where the variable ``CI`` is set, replay), ``verify`` (see `verify`), ``off``. The words of the
-            VCR family are understood: ``none`` means ``replay``, ``all`` and ``rewrite`` mean ``record``.
+            under CI, where the variable ``CI`` is set, replay), ``splice`` (replay as far as the program follows the
+            tape, record from there on, to a new tape), ``verify`` (see `verify`), ``off``. The words of the VCR family
+            are understood: ``none`` means ``replay``, ``all`` and ``rewrite`` mean ``record``, ``new_episodes`` means
+            ``splice``.
         options: those of `Testbench`.
 
     Raises:
@@ -320,6 +340,14 @@ def _check_complete(reader: Reader, path: StrPath) -> None:
         raise TapeIncompleteError(
             f"the recording of {path} never finished, so a replay of it would stop somewhere in the middle; make a "
             f"clean tape of what is there with: testbench recover {path}"
+        )
+
+
+def _check_spliceable(meta: Mapping[str, Plain], path: StrPath) -> None:
+    if meta.get("clock", "real") != "real":
+        raise UsageError(
+            f"{path} was recorded with clock={meta['clock']!r}, and nobody can say how far that clock is where the "
+            "program leaves its tape; mode splice needs a tape of the real clock. Record again"
         )
 
 

@@ -76,6 +76,7 @@ class Call(Protocol):
         bind: Callable[[Callable[[], Any]], None],
         *,
         runs: Runs | None = None,
+        resume: Callable[[Any], Callable[[], Any]] | None = None,
     ) -> None:
         """Open a boundary without arguments that is read millions of times (a clock face).
 
@@ -89,6 +90,9 @@ class Call(Protocol):
             effect: makes one read; it does not raise.
             bind: is given the reader.
             runs: what stands on the tape for the values that are read, where these are not plain themselves.
+            resume: where a run follows a tape and then goes on in the world, is given the last value that came from the
+                tape, None if there was none, and returns the effect to read with from then on: what must not jump goes
+                on from there. None if ``effect`` will do.
         """
         ...
 

@@ -101,6 +101,8 @@ def _close(session: Any) -> None:
         session.close()
     for warning in caught:
         _say(str(warning.message))
+    if session.splice is not None:
+        _say(str(session.splice))
 
 
 def _quiet_about_divergence(hook: Callable[[Any], None]) -> Callable[[Any], None]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from importlib import metadata
 from typing import Final, TextIO
 
-from testbench.cli import check, diff, export, fidelity, import_, info, record, recover, replay, show, verify
+from testbench.cli import check, diff, export, fidelity, import_, info, record, recover, replay, session, show, verify
 from testbench.cli._command import Command, Formatter, Parser
 from testbench.cli._exit import SIGNALLED, USAGE
 from testbench.cli._output import takes_colour, told
@@ -21,6 +21,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     record.COMMAND,
     replay.COMMAND,
     verify.COMMAND,
+    session.COMMAND,
     info.COMMAND,
     show.COMMAND,
     check.COMMAND,
@@ -137,4 +138,4 @@ EXIT STATUS
   1    differs, or diverged
   2    bad usage
   3    the tape cannot be read, or is damaged
-  record, replay and verify pass on the status of the program they run; there, the numbers above are 71, 72 and 73"""
+  commands that run a program pass on its status; there, the numbers above are 71, 72 and 73"""

@@ -46,11 +46,13 @@ class Appender:
     Attributes:
         lock: held while events are put in order; a reader for several lanes holds it around its read.
         open: the open run.
+        before: called once, before the next event; None if there is nothing to do.
     """
 
     def __init__(self, writer: Writer, now_ns: Callable[[], int]) -> None:
         self.lock = Mutex()
         self.open: OpenRun | None = None
+        self.before: Callable[[], object] | None = None
         self._writer = writer
         self._now_ns = now_ns
         self._last_ns = now_ns()
@@ -128,7 +130,14 @@ class Appender:
     def _run_event(self, run: OpenRun, values: list[Plain]) -> list[Any]:
         return [self._writer.kind(run.name, ["values"]), run.dt_ns, run.lane, self._writer.run_body(values)]
 
+    def restart(self) -> None:
+        """Count time from now on: what was written before was written by somebody else."""
+        self.before = None
+        self._last_ns = self._flushed_ns = self._now_ns()
+
     def _stamp(self) -> int:
+        if self.before is not None:
+            self.before()
         now_ns = self._now_ns()
         dt_ns = max(0, now_ns - self._last_ns)  # a clock that is moved by hand may go back; the order may not
         self._last_ns += dt_ns

@@ -43,9 +43,17 @@ class KindCall:
         """Make one crossing."""
         return self._mode.cross(f"{self._kind}.{op}", request, effect, raises)
 
-    def source(self, op: str, effect: Callable[[], Any], bind: Bind, *, runs: Runs | None = None) -> None:
+    def source(
+        self,
+        op: str,
+        effect: Callable[[], Any],
+        bind: Bind,
+        *,
+        runs: Runs | None = None,
+        resume: Callable[[Any], Callable[[], Any]] | None = None,
+    ) -> None:
         """Open a source."""
-        self._mode.add_source(Source(f"{self._kind}.{op}", effect, bind, runs))
+        self._mode.add_source(Source(f"{self._kind}.{op}", effect, bind, runs, resume))
 
     def leak(self, op: str, request: Plain, effect: Callable[[], Any], *, instead: str = "") -> Any:
         """Deal with what cannot be recorded."""

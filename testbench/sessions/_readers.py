@@ -38,6 +38,11 @@ class Source:
     effect: Callable[[], Any]
     bind: Bind
     runs: Runs | None = None
+    resume: Callable[[Any], Callable[[], Any]] | None = None
+
+    def resumed(self, last: Plain) -> Source:
+        """Return the source as it is read in the world, after values up to ``last`` came from a tape."""
+        return self if self.resume is None else attrs.evolve(self, effect=self.resume(last))
 
 
 def serve(next_run: Callable[[], Iterable[Any]], bind: Bind) -> None:

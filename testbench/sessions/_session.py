@@ -22,6 +22,7 @@ from testbench.sessions._leaks import Leak, Leaks
 from testbench.sessions._recording import Recording
 from testbench.sessions._replaying import Replaying
 from testbench.sessions._signals import Handlers
+from testbench.sessions._splicing import Splice, Splicing
 
 
 def _nothing() -> None:
@@ -83,7 +84,7 @@ class Session:
 
     @property
     def mode(self) -> str:
-        """What this session does: ``record``, ``replay`` or ``verify``; ``off`` when it does nothing, or not yet."""
+        """What it does: ``record``, ``replay``, ``splice`` or ``verify``; ``off`` when it does nothing, or not yet."""
         return self._run.named or ("off" if self._mode is None else self._mode.mode)
 
     @property
@@ -112,6 +113,11 @@ class Session:
     def failure(self) -> TestbenchError | None:
         """The divergence of a replay so far, if any."""
         return self._mode.failure if isinstance(self._mode, Replaying) else None
+
+    @property
+    def splice(self) -> Splice | None:
+        """Where a run in mode ``splice`` has left its old tape; None if it has not."""
+        return self._mode.splice if isinstance(self._mode, Splicing) else None
 
     def __getattr__(self, kind: str) -> Any:
         """Return the recorder of a kind."""

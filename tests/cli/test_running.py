@@ -356,3 +356,20 @@ def test_a_divergence_can_be_had_as_json(run: Run, write: Callable[[str, str], s
     other = run("replay", "--json", "ask.tape", "--", "/bin/echo", "two")
     assert json.loads(other.stderr.splitlines()[-1])["code"] == "mismatch"
     assert "\x1b" not in run("replay", "ask.tape", "--", sys.executable, script, "two").stderr
+
+
+def test_a_session_in_any_mode_can_be_had(run: Run, write: Callable[[str, str], str]) -> None:
+    """Once records and then replays; splice keeps what is asked as before and says so; off leaves no trace."""
+    script = write("ask.py", "import subprocess, sys\nfor w in sys.argv[1:]: subprocess.run(['echo', w])\n")
+    command = ["session", "ask.tape", "--", sys.executable, script]
+    assert run("session", "--mode", "off", *command[1:], "a", CI="").stdout == "a\n"
+    missing = run(*command, "a", CI="1")
+    assert (missing.returncode, "there is no tape" in missing.stderr) == (73, True)
+    for _ in range(2):
+        assert run(*command, "a", "b", CI="").stdout == "a\nb\n"
+    assert run(*command, "a", "c", CI="").returncode == 71
+    spliced = run("session", "--mode", "new_episodes", *command[1:], "a", "c", CI="")
+    assert (spliced.returncode, spliced.stdout) == (0, "a\nc\n")
+    assert "2 of 4 events of the old tape were kept" in spliced.stderr
+    again = run("session", "--mode", "none", *command[1:], "a", "c", CI="")
+    assert (again.returncode, again.stdout, again.stderr) == (0, "a\nc\n", "")

@@ -251,6 +251,21 @@ def test_classes_modules_and_runs_can_have_one_tape(asking: Any) -> None:
     assert asking.tapes == ["test_a/TestOne.tape", "test_b.tape"]
 
 
+def test_a_test_can_be_spliced(suite: Any) -> None:
+    """What it asks as before is kept, and the rest is recorded; the new tape is kept only if it passed."""
+    asking = "import subprocess\ndef test_a(testbench):\n  for word in {!r}: subprocess.run(['echo', word])\n"
+    suite.write("test_a.py", asking.format("ab"))
+    suite.run(expect="1 passed")
+    suite.write("test_a.py", asking.format("ac") + "  assert testbench.splice.seq == 2\n")
+    suite.run("--testbench-mode=splice", expect="1 passed")
+    suite.write("test_a.py", asking.format("ac"))
+    suite.run("--testbench-mode=replay", expect="1 passed")
+    suite.write("test_a.py", asking.format("ad") + "  assert 0\n")
+    suite.run("--testbench-mode=splice", expect="1 failed")
+    suite.write("test_a.py", asking.format("ac"))
+    suite.run("--testbench-mode=replay", expect="1 passed")
+
+
 def test_workers_of_xdist_record_and_replay(suite: Any) -> None:
     """Each test has its own tape, so they can run side by side."""
     pytest.importorskip("xdist")

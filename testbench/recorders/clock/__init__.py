@@ -63,6 +63,7 @@ class Clock:
         self._virtual = virtual
         self._zone = zone
         self._doors: dict[str, Callable[..., Any]] = {}
+        self._ahead_ns: dict[str, int] = {}
 
     @contextmanager
     def install(self, call: Call) -> Iterator[None]:
@@ -177,7 +178,23 @@ class Clock:
         face = None if self._virtual is None else self._virtual.face(name)
         if face is not None and spinning is not None:
             face = spinning.watch(face)
-        call.source(name, face or redirect.original, bind)
+        resume = None if face is not None or name.startswith("time") else self._resume_of(name, redirect.original)
+        call.source(name, face or redirect.original, bind, resume=resume)
+
+    def _resume_of(self, name: str, read: Callable[[], float]) -> Callable[[Plain], Callable[[], float]]:
+        """Return what lets a clock that never goes back go on where a tape has left it, by whichever of its faces."""
+        clock, in_ns = name.removesuffix("_ns"), name.endswith("_ns")
+
+        def ahead_ns() -> int:
+            return self._ahead_ns.get(clock, 0)
+
+        def resume(last: Plain) -> Callable[[], float]:
+            if isinstance(last, int | float):
+                now, unit = read(), 1 if in_ns else 1_000_000_000
+                self._ahead_ns[clock] = max(self._ahead_ns.get(clock, -(1 << 63)), int((last - now) * unit))
+            return (lambda: read() + ahead_ns()) if in_ns else (lambda: read() + ahead_ns() / 1_000_000_000)
+
+        return resume
 
 
 def _cross(call: Call, op: str, move: Callable[[int], None], ns: int) -> None:
