@@ -35,7 +35,7 @@ class Performing:
         self.events.append((op, request, outcome))
         return outcome
 
-    def source(self, op, effect, bind, *, runs=None):
+    def source(self, op, effect, bind, *, runs=None, resume=None):
         """Give a reader that is one crossing each."""
         plain = effect if runs is None else lambda: runs.pack([effect()])[0]
         bind(lambda: unpacked(runs, self(op, None, plain)))
@@ -61,7 +61,7 @@ class Answering:
             raise outcome
         return outcome
 
-    def source(self, op, effect, bind, *, runs=None):
+    def source(self, op, effect, bind, *, runs=None, resume=None):
         """Give a reader that answers."""
         bind(lambda: unpacked(runs, self(op, None, effect)))
 

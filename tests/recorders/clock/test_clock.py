@@ -229,7 +229,7 @@ def test_everything_is_restored_when_installing_fails_half_way(last, performing,
     class Refusing(performing):
         opened = 0
 
-        def source(self, op, effect, bind, *, runs=None):
+        def source(self, op, effect, bind, *, runs=None, resume=None):
             super().source(op, effect, bind, runs=runs)
             self.opened += 1
             if self.opened > last:
