@@ -185,7 +185,7 @@ class Testbench:
             )
         recorded = _recorded(reader)
         host = reader.meta.get("host")
-        settings = Settings(env=self.env, zone=host.get("zone") if isinstance(host, dict) else None)
+        settings = Settings(env=self.env, zone=host.get("zone") if isinstance(host, dict) else None, recorded=recorded)
         recorders = self._make(settings, tuple(recorded))
         _check_versions(recorded, recorders, path)
         warn_of_hash_seed(reader.meta)

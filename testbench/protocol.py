@@ -134,6 +134,10 @@ class Call(Protocol):
         """
         ...
 
+    def alone(self) -> bool:
+        """Tell whether the program has had one lane so far: within it, nobody but a signal handler ends a wait then."""
+        ...
+
 
 class Recorder(Protocol):
     """One kind of boundary.

@@ -18,6 +18,7 @@ BELOW = {
     "errors": set(),
     "protocol": set(),
     "depth": set(),
+    "where": set(),
     "inplace": {"errors"},
     "real_clock": {"inplace"},
     "values": {"errors", "protocol"},
@@ -28,8 +29,8 @@ BELOW = {
     "_header": {"protocol", "_host"},
     "_verifying": {"errors", "protocol", "tape", "sessions", "_fidelity"},
     "_opened": {"errors", "protocol", "tape", "processes"},
-    "sessions": {"_host", "errors", "protocol", "depth", "inplace", "values", "tape"},
-    "recorders": {"errors", "protocol", "depth", "inplace", "values"},
+    "sessions": {"_host", "errors", "protocol", "depth", "where", "inplace", "values", "tape"},
+    "recorders": {"errors", "protocol", "depth", "where", "inplace", "values"},
     "_api": {
         "errors",
         "protocol",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # the function itself; that of signal calls it
 import _thread
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -10,13 +11,20 @@ from typing import Final
 from testbench.inplace import Redirect
 from testbench.inplace.real import get_ident, start_new_thread
 
+_block: Final = _signal.pthread_sigmask
+
 OWN_THREADS: Final[set[int]] = set()
 """Their idents, while they run."""
 
 
 def start_own_thread(function: Callable[[], None]) -> None:
     """Run a function in a thread that `threading` does not list, nor `hide_own_threads` let the program count."""
-    start_new_thread(_run, (function,))
+    # It inherits the mask. A signal to the process that the program blocks must not find a thread that does not.
+    before = _block(_signal.SIG_BLOCK, _signal.valid_signals())
+    try:
+        start_new_thread(_run, (function,))
+    finally:
+        _block(_signal.SIG_SETMASK, before)
 
 
 def hide_own_threads(stack: ExitStack) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import attrs
@@ -15,6 +15,7 @@ from testbench.recorders.clock._virtual import TickingClock, VirtualClock
 from testbench.recorders.clock._zone import zone
 from testbench.recorders.process import Process
 from testbench.recorders.randomness import Randomness
+from testbench.recorders.timer import Timer
 from testbench.recorders.wait import Wait
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Randomness",
     "Settings",
     "TickingClock",
+    "Timer",
     "VirtualClock",
     "Wait",
     "boundary",
@@ -42,12 +44,14 @@ class Settings:
         seed: what randomness is made from while recording; None for that of the operating system.
         env: names of the environment variables of child processes that belong to a request.
         zone: the time zone to live in, as `zone` tells it; None for the machine's own.
+        recorded: on replay, the kinds of the tape and their versions.
     """
 
     virtual: VirtualClock | None = None
     seed: int | None = None
     env: tuple[str, ...] = ()
     zone: Plain = None
+    recorded: Mapping[str, Plain] = attrs.field(factory=dict)
 
 
 BUILTIN: Final[dict[str, Callable[[Settings], Recorder]]] = {
@@ -57,6 +61,7 @@ BUILTIN: Final[dict[str, Callable[[Settings], Recorder]]] = {
     ),
     "random": lambda settings: Randomness(settings.seed),
     "call": lambda settings: Boundary(),
-    "wait": lambda settings: Wait(),
+    "wait": lambda settings: Wait(1 if settings.recorded.get("wait") == 1 else 2),
+    "timer": lambda settings: Timer(settings.virtual),
 }
 """Every built-in kind and how it is made, in the order of installation."""

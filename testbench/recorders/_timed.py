@@ -47,6 +47,10 @@ class Timed:
             return None
         return seconds if 0 < seconds <= _thread.TIMEOUT_MAX else None
 
+    def is_endless(self, args: tuple[Any, ...], options: Mapping[str, Any]) -> bool:
+        """Tell whether a call says no more than that it waits."""
+        return not options and len(args) <= self.place and (len(args) < 2 or bool(args[1]))
+
     def _blocks(self, args: tuple[Any, ...], options: Mapping[str, Any]) -> bool:
         return bool(args[1] if len(args) > 1 else options.get("blocking", options.get("block", True)))
 

@@ -1,8 +1,11 @@
-"""The kind ``wait``: waiting for a lock, a queue or a thread with a timeout, and whether it came in time.
+"""The kind ``wait``: waiting with a timeout for a lock, a queue, a thread or a socket, and whether it came in time.
 
 Op ``timed``: the request is the timeout, the outcome whether what was waited for came. On replay, a wait that ran out
 runs out at once; one that was satisfied is satisfied: the lane waits until another has really released the lock, put
 the item or ended. Waits without a timeout are not on the tape: they end when another lane lets them, in both modes.
+
+Op ``socket``, since version 2: likewise, for a socket that has a timeout. What comes by it is not on the tape: a replay
+waits for that really.
 
 A thread that was there before the session, and has made no other crossing yet, is left alone: it may belong to a test
 runner, which watches over the program by waits of its own.
@@ -16,6 +19,7 @@ from typing import Any, Final
 
 from testbench.inplace import TypeSlot
 from testbench.protocol import Call, Matcher, Plain
+from testbench.recorders._sockets import install_timeouts
 from testbench.recorders._timed import TIMED, Performed, Timed
 
 _PATIENCE_S: Final = 30.0
@@ -23,11 +27,17 @@ _PATIENCE_S: Final = 30.0
 
 
 class Wait:
-    """The recorder of kind ``wait``."""
+    """The recorder of kind ``wait``.
+
+    Args:
+        version: what its events mean, 1 for tapes of old.
+    """
 
     kind = "wait"
-    version = 1
     matchers: Mapping[str, Matcher] = {}
+
+    def __init__(self, version: int = 2) -> None:
+        self.version = version
 
     @contextmanager
     def install(self, call: Call) -> Iterator[None]:
@@ -37,6 +47,8 @@ class Wait:
                 slot = TypeSlot(timed.owner, timed.name)
                 stack.callback(slot.restore)
                 slot.to(_waiting(call, timed, slot.original))
+            if self.version > 1:
+                install_timeouts(call, stack)
             yield
 
 

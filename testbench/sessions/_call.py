@@ -29,6 +29,9 @@ class Mode(Protocol):
     def follows(self) -> bool:
         """Tell whether what happens now is the program's."""
 
+    def alone(self) -> bool:
+        """Tell whether there is one lane."""
+
 
 @attrs.frozen
 class KindCall:
@@ -66,3 +69,7 @@ class KindCall:
     def follows(self) -> bool:
         """Tell whether what happens now is the program's."""
         return self._mode.follows()
+
+    def alone(self) -> bool:
+        """Tell whether there is one lane."""
+        return self._mode.alone()

@@ -8,7 +8,7 @@ from typing import Final
 import attrs
 
 from testbench.protocol import Plain
-from testbench.sessions._where import user_line
+from testbench.where import user_line
 
 UNSEEN_FORK: Final = "process.unseen_fork"
 """The leak that the interpreter tells of, where no recorder does."""

@@ -222,6 +222,10 @@ class Recording:
         lane = self.lanes.known()
         return lane is not None and not lane.depth and not self._is_idle()
 
+    def alone(self) -> bool:
+        """Tell whether there is one lane; see `Call.alone`."""
+        return self.lanes.single
+
     # The end, good or bad.
 
     def flush(self) -> None:

@@ -256,6 +256,10 @@ class Replaying:
         lane = self.lanes.known()
         return lane is not None and not lane.depth and not self.cursor.over
 
+    def alone(self) -> bool:
+        """Tell whether there is one lane; see `Call.alone`."""
+        return self.lanes.single
+
     # The end.
 
     def see_fork(self) -> None:

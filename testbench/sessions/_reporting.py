@@ -23,9 +23,9 @@ from testbench.sessions._divergence import Divergence
 from testbench.sessions._lanes import Lanes
 from testbench.sessions._matching import differences, exact
 from testbench.sessions._scene import scene
-from testbench.sessions._where import user_line
 from testbench.tape import Event, Reader
 from testbench.tape._view import make_event
+from testbench.where import user_line
 
 _REACH: Final = 20_000
 """How many events in each direction are searched for one that would have matched."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from testbench.sessions._lanes import Lanes
 from testbench.sessions._vigil import Wait
-from testbench.sessions._where import library_function, user_line
+from testbench.where import library_function, user_line
 
 Scene = list[dict[str, str]]
 """One row for each lane: ``name``, ``waits_for``, ``where``."""

@@ -15,7 +15,7 @@ import attrs
 from testbench.sessions._asleep import COMPUTED, SLEPT
 from testbench.sessions._lanes import Lane
 from testbench.sessions._leaks import Leaks
-from testbench.sessions._where import user_frame, user_line
+from testbench.where import user_frame, user_line
 
 UNORDERED: Final = "lane.unordered"
 """The leak of a lane that ran beside others: what they did to shared memory meanwhile is in no order that repeats."""

@@ -89,9 +89,9 @@ class Clock:
             self._install_hands(call)
             self._doors["sleep"] = install_moments(call, stack, virtual, waits)
             if virtual is not None and waits is not None:
-                from testbench.recorders.clock._waits import install_waits  # it needs modules that only CPython has
+                from testbench.recorders.clock._waiting import install_waiting  # it needs what only CPython has
 
-                install_waits(stack, virtual, waits)
+                install_waiting(call, stack, virtual, waits)
             yield
 
     def now_ns(self) -> int:

@@ -2,23 +2,39 @@
 
 Time jumps to the earliest deadline as soon as nothing else can happen before it: each other thread of the program waits
 as well. One that computes, or does real work (a child, a socket), is waited for, because it may be what ends a wait. A
-sleep ends by itself: for a sleep it is enough that the others are not running.
+sleep ends by itself: for a sleep it is enough that the others are not running. An alarm is a deadline too.
+
+A wait without a timeout, which nothing can end any more, is found in the same way: nothing else can happen, and there
+is no deadline.
 """
 
 from __future__ import annotations
 
 import _thread
+import math
 import platform
+import sys
 from collections.abc import Callable
 from typing import Final
 
 import attrs
 
 from testbench.inplace import real, threads
+from testbench.inplace.own import OWN_THREADS
+from testbench.recorders.clock._endless import endless
 from testbench.recorders.clock._virtual import VirtualClock
 
 _FUTEX: Final = {"x86_64": b"202 ", "aarch64": b"98 "}.get(platform.machine(), b"?")
 """How ``/proc/self/task/*/syscall`` begins for a thread that waits for a lock (futex(2))."""
+
+_NEVER: Final = 1 << 100
+
+_MANY: Final = 3000
+_LONG_S: Final = 0.02
+"""After so many looks a wait is a real one, and looks less often."""
+
+Attempt = Callable[[float], bool]
+"""Waits for something really, for so many seconds, and tells whether it came."""
 
 
 @attrs.define(eq=False)
@@ -50,43 +66,82 @@ class StillWaits:
         self._virtual = virtual
         self._waiters: dict[str, _Waiter] = {}
         self._foreign = threads.places().keys()
+        self._strangers = sys._current_frames().keys() - OWN_THREADS - {real.get_ident()}
 
     def is_foreign(self) -> bool:
         """Tell whether the running thread is none of the program's."""
         return bool(self._foreign) and str(_thread.get_native_id()) in self._foreign
 
+    def past(self, seconds: float) -> int:
+        """Return the nanoseconds after which whoever reads the clock as a double sees that so much time is over.
+
+        Who waits and then looks whether it is too late, as event loops and futures do, would else wait for 0 s and look
+        again, for ever.
+        """
+        return math.ceil((seconds + math.ulp(self._virtual.monotonic_ns() / 1e9 + seconds)) * 1e9)
+
     def sleep(self, ns: int) -> None:
         """Let time elapse; other threads may wake up earlier."""
         self._wait(ns, lambda seconds: bool(real.sleep(seconds)), ends_by_itself=True)
 
-    def wait(self, ns: int, attempt: Callable[[float], bool]) -> bool:
+    def wait(self, ns: int, attempt: Attempt) -> bool:
         """Wait for something, and tell whether it came before so much time has elapsed.
 
         Args:
             ns: how long at most.
-            attempt: waits for it really, for so many seconds, and tells whether it came.
+            attempt: see `Attempt`.
         """
         return attempt(0) or self._wait(ns, attempt, ends_by_itself=False)
 
-    def _wait(self, ns: int, attempt: Callable[[float], bool], *, ends_by_itself: bool) -> bool:
-        own, waiter = str(_thread.get_native_id()), _Waiter(self._virtual.elapsed_ns + ns)
-        until_ns = real.monotonic_ns() + ns
+    def wait_for_ever(self, attempt: Attempt, what: str) -> None:
+        """Wait for something until it comes.
+
+        Args:
+            attempt: see `Attempt`.
+            what: what for, in words.
+
+        Raises:
+            RecordingError: it never will.
+        """
+        if not attempt(0):
+            self._wait(None, attempt, ends_by_itself=False, what=what)
+
+    def _wait(self, ns: int | None, attempt: Attempt, *, ends_by_itself: bool, what: str = "") -> bool:
+        own = str(_thread.get_native_id())
+        waiter = _Waiter(_NEVER if ns is None else self._virtual.elapsed_ns + ns)
+        until_ns = _NEVER if ns is None else real.monotonic_ns() + ns
         seen = None
+        before = self._waiters.get(own)  # a signal handler may wait while its thread does
         self._waiters[own] = waiter
         try:
             while self._virtual.elapsed_ns < waiter.due_ns:
                 now = self._around(own)
                 if self._is_next(waiter, now, seen, ends_by_itself) or real.monotonic_ns() >= until_ns:
-                    self._virtual.reach(waiter.due_ns)
-                    break
-                if seen is None or now.places != seen.places:
+                    seen = None
+                    self._go_on(waiter, what)
+                    if self._virtual.elapsed_ns >= waiter.due_ns:
+                        break
+                elif seen is None or now.places != seen.places:
                     seen = now
-                if attempt(threads.SLICE_S) and not ends_by_itself:
+                if attempt(threads.SLICE_S if waiter.looks < _MANY else _LONG_S) and not ends_by_itself:
                     return True
                 waiter.looks += 1
             return False
         finally:
-            del self._waiters[own]
+            if before is None:
+                del self._waiters[own]
+            else:
+                self._waiters[own] = before
+
+    def _go_on(self, waiter: _Waiter, what: str) -> None:
+        """Let time elapse until the next thing happens: the next alarm rings, or a wait has lasted long enough."""
+        alarm_ns = self._virtual.alarms.due_ns
+        if alarm_ns is not None and alarm_ns <= waiter.due_ns:
+            self._virtual.reach(alarm_ns)
+        elif waiter.due_ns < _NEVER:
+            self._virtual.reach(waiter.due_ns)
+        elif not self._strangers & sys._current_frames().keys():
+            endless(what)
 
     def _around(self, own: str) -> _Around:
         waiters = dict(self._waiters)

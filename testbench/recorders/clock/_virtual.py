@@ -6,10 +6,14 @@ Both can be moved by hand: `advance` and `travel_to`.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from testbench.errors import UsageError
 from testbench.inplace import real
+from testbench.recorders.clock._alarms import Alarms
+
+if TYPE_CHECKING:
+    from testbench.recorders.clock._still import StillWaits
 
 START_NS: Final = 1_767_225_600_000_000_000
 """2026-01-01T00:00:00Z in nanoseconds since 1970-01-01T00:00:00Z."""
@@ -35,6 +39,8 @@ class VirtualClock:
 
     Attributes:
         still: whether it moves only when it is moved; sleeping and waiting then take no time.
+        alarms: the timers that ring when it moves past them; on a clock that ticks they are the world's.
+        waits: who waits on it, once a session has begun.
     """
 
     still = True
@@ -44,6 +50,8 @@ class VirtualClock:
         self._moved_ns = 0
         self._set_back_ns = 0
         self._lock = real.Mutex()
+        self.alarms = Alarms(lambda: self.elapsed_ns)
+        self.waits: StillWaits | None = None
 
     @property
     def elapsed_ns(self) -> int:
@@ -68,21 +76,29 @@ class VirtualClock:
             raise UsageError(
                 f"a clock cannot be advanced by {ns} ns; time elapses forwards only. Use travel_to to set it back."
             )
-        with self._lock:
-            self._moved_ns += ns
+        self.reach(self.elapsed_ns + ns)
 
     def reach(self, elapsed_ns: int) -> None:
-        """Let time elapse until it has been running for so long; nothing happens if it has already."""
+        """Let time elapse until it has been running for so long; nothing happens if it has already.
+
+        Alarms on the way ring, each at its own time.
+        """
+        while (due_ns := self.alarms.due_ns) is not None and due_ns <= elapsed_ns:
+            self._go_on_to(due_ns)
+            self.alarms.ring()
+        self._go_on_to(elapsed_ns)
+
+    def _go_on_to(self, elapsed_ns: int) -> None:
         with self._lock:
             self._moved_ns += max(0, elapsed_ns - self.elapsed_ns)
 
     def travel_to(self, wall_ns: int) -> None:
         """Go to a wall time: forwards time elapses until then; backwards, the wall clock alone is set back."""
-        with self._lock:
-            ahead_ns = wall_ns - self.now_ns()
-            if ahead_ns >= 0:
-                self._moved_ns += ahead_ns
-            else:
+        ahead_ns = wall_ns - self.now_ns()
+        if ahead_ns >= 0:
+            self.advance(ahead_ns)
+        else:
+            with self._lock:
                 self._set_back_ns -= ahead_ns
 
     def face(self, name: str) -> Callable[[], int | float] | None:

@@ -1,47 +1,62 @@
-"""Waiting with a timeout on a still clock: who waits for a lock, a queue, a thread or descriptors sees the clock move.
+"""Waiting on a still clock for what is inside the program: who waits for a lock, a queue or a thread sees it move.
 
-Without this, ``queue.get(timeout=1)`` or an event loop with a timer would wait, look at a clock that stands still, and
-wait again for ever. A wait that ends early, because what it waited for came, does not move the clock: how early is what
-differs from run to run. How time moves is told in `testbench.recorders.clock._still`.
+Without this, ``queue.get(timeout=1)`` would wait, look at a clock that stands still, and wait again for ever. A wait
+that ends early, because what it waited for came, does not move the clock: how early is what differs from run to run.
+How time moves is told in `testbench.recorders.clock._still`.
 
-``select`` and ``epoll`` take no time either where nothing outside of the process can make a descriptor ready: none is
-watched, or only that by which asyncio wakes itself. Else they wait really, and the clock moves when the time has run
-out. Not covered are the timeouts of sockets and ``select.poll`` objects.
+A wait without a timeout is looked at only where there is one lane; with several, the session knows who waits for whom.
 """
 
 from __future__ import annotations
 
-import math
-import select
-import sys
-from collections.abc import Callable
-from contextlib import ExitStack
-from typing import Any
+import _queue
+import _thread
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any, Final, cast
 
-from testbench.inplace import Redirect, TypeSlot
+from testbench.errors import RecordingError
+from testbench.inplace import TypeSlot, real
+from testbench.protocol import Call, Plain
 from testbench.recorders._timed import TIMED, Timed
 from testbench.recorders.clock._still import StillWaits
-from testbench.recorders.clock._virtual import VirtualClock
+
+_LOCK: Final = _thread.LockType
 
 
-def install_waits(stack: ExitStack, virtual: VirtualClock, waits: StillWaits) -> None:
+def install_waits(call: Call, stack: ExitStack, waits: StillWaits) -> None:
     """Let waits move the still clock until the stack unwinds."""
     for timed in TIMED:
         slot = TypeSlot(timed.owner, timed.name)
         stack.callback(slot.restore)
-        slot.to(_moving(timed, slot.original, waits))
-    polling = TypeSlot(select.epoll, "poll")
-    stack.callback(polling.restore)
-    polling.to(_polling(polling.original, virtual, waits))
-    selecting = Redirect(select.select)
-    stack.callback(selecting.restore)
-    selecting.to(_selecting(selecting.original, virtual, waits))
+        slot.to(_moving(call, timed, slot.original, waits))
+    for name in ("__enter__", "acquire_lock"):
+        slot = TypeSlot(_LOCK, name)
+        stack.callback(slot.restore)
+        slot.to(_entering(call, slot.original, waits))
 
 
-def _moving(timed: Timed, original: Callable[..., Any], waits: StillWaits) -> Callable[..., Any]:
+@contextmanager
+def reporting(call: Call, what: str) -> Iterator[None]:
+    """Let the report of a wait that never ends break the recording, also where no crossing is under way."""
+    try:
+        yield
+    except RecordingError as error:
+        never = error
+
+        def effect() -> Plain:
+            raise never
+
+        call("wait", {"for": what}, effect)
+
+
+def _moving(call: Call, timed: Timed, original: Callable[..., Any], waits: StillWaits) -> Callable[..., Any]:
     place = timed.place
+    try_once = _TRIES.get((timed.owner, timed.name))
 
     def waiting(*args: Any, **options: Any) -> Any:
+        if try_once is not None and args and timed.is_endless(args, options):
+            return _for_ever(call, original, try_once, args, waits)
         if len(args) <= place and not options:
             return original(*args)
         seconds = timed.seconds(args, options)
@@ -54,70 +69,60 @@ def _moving(timed: Timed, original: Callable[..., Any], waits: StillWaits) -> Ca
             came, answer = timed.perform(original, args[0], slice_s)
             return came
 
-        return answer if waits.wait(_ns(seconds), attempt) else timed.expired()
+        return answer if waits.wait(waits.past(seconds), attempt) else timed.expired()
 
     waiting.__name__ = timed.name
     return waiting
 
 
-def _polling(original: Callable[..., Any], virtual: VirtualClock, waits: StillWaits) -> Callable[..., Any]:
-    def poll(epoll: Any, *args: Any, **options: Any) -> Any:
-        asked = args[0] if args else options.get("timeout")
-        if asked is None or not _is_positive(asked) or waits.is_foreign():
-            return original(epoll, *args, **options)
-        more = args[1:] if args else tuple(value for name, value in options.items() if name != "timeout")
-        return _ready(lambda seconds: original(epoll, seconds, *more), asked, _wakes_itself(epoll), virtual, waits)
+def _entering(call: Call, original: Callable[..., Any], waits: StillWaits) -> Callable[..., Any]:
+    acquire = _LOCK.acquire if original.__name__ == "__enter__" else original
 
-    return poll
+    def entering(lock: Any, *args: Any, **options: Any) -> Any:
+        if args or options:
+            return original(lock, *args, **options)
+        return _for_ever(call, original, lambda _, lock: _try_lock(acquire, lock), (lock,), waits)
 
-
-def _selecting(original: Callable[..., Any], virtual: VirtualClock, waits: StillWaits) -> Callable[..., Any]:
-    def selecting(*args: Any) -> Any:
-        if len(args) != 4 or not _is_positive(args[3]) or waits.is_foreign():
-            return original(*args)
-        nothing = not any(isinstance(watched, list | tuple) and watched for watched in args[:3])
-        return _ready(lambda seconds: original(*args[:3], seconds), args[3], nothing, virtual, waits)
-
-    return selecting
+    entering.__name__ = original.__name__
+    return entering
 
 
-def _ready(
-    look: Callable[[float], Any], seconds: float, is_ours: bool, virtual: VirtualClock, waits: StillWaits
+def _for_ever(
+    call: Call, original: Callable[..., Any], try_once: Callable[..., Any], args: tuple[Any, ...], waits: StillWaits
 ) -> Any:
-    """Wait for descriptors, for no time where all that can happen happens in this process."""
-    answer = look(0 if is_ours else seconds)
+    """Wait without a timeout."""
+    got = try_once(original, args[0])
+    if got is not None:
+        return got[0]
+    if waits.is_foreign() or not call.alone():
+        return original(*args)
 
     def attempt(slice_s: float) -> bool:
-        nonlocal answer
-        answer = look(slice_s)
-        return _any_of(answer)
+        nonlocal got
+        got = try_once(original, args[0])
+        if got is None and slice_s:
+            real.sleep(slice_s)  # a handler of a signal may end the wait meanwhile
+        return got is not None
 
-    # An event loop takes a timer for due only after its time, which a double of a late hour cannot tell from it.
-    ns = _ns(seconds + math.ulp(virtual.monotonic_ns() / 1_000_000_000 + seconds))
-    if is_ours and not _any_of(answer):
-        waits.wait(ns, attempt)
-    elif not _any_of(answer):
-        virtual.advance(ns)
-    return answer
-
-
-def _any_of(answer: Any) -> bool:
-    return any(answer) if isinstance(answer, tuple) else bool(answer)
+    what = f"a {type(args[0]).__name__}"
+    with reporting(call, what):
+        waits.wait_for_ever(attempt, what)
+    return cast("tuple[Any]", got)[0]
 
 
-def _wakes_itself(epoll: Any) -> bool:
-    """Tell whether an epoll is that of the running event loop, and watches only what the loop wakes itself by."""
-    events = sys.modules.get("asyncio.events")
-    loop = None if events is None else events._get_running_loop()
-    selector = getattr(loop, "_selector", None)
-    if getattr(selector, "_selector", None) is not epoll:
-        return False
-    return {*selector.get_map()} <= {loop._ssock.fileno()}  # type: ignore[union-attr]  # asyncio's own, since 3.4
+def _try_lock(original: Callable[..., Any], lock: Any) -> tuple[Any] | None:
+    return (True,) if original(lock, False) else None
 
 
-def _is_positive(seconds: Any) -> bool:
-    return isinstance(seconds, int | float) and seconds > 0
+def _try_queue(original: Callable[..., Any], queue: Any) -> tuple[Any] | None:
+    try:
+        return (original(queue, False),)
+    except _queue.Empty:
+        return None
 
 
-def _ns(seconds: float) -> int:
-    return math.ceil(seconds * 1_000_000_000)
+_TRIES: Final[dict[tuple[type, str], Callable[..., Any]]] = {
+    (_LOCK, "acquire"): _try_lock,
+    (_queue.SimpleQueue, "get"): _try_queue,
+}
+"""What only another lane brings, and how to look for it."""

@@ -44,6 +44,10 @@ class Performing:
         """Tell whether an effect runs."""
         return self._inside
 
+    def alone(self):
+        """Tell nothing for certain."""
+        return False
+
 
 class Answering:
     """Gives remembered outcomes in their order, and runs nothing."""

@@ -107,7 +107,7 @@ def test_locks(recorded, kind, way):
     """A lock that cannot be had in time moves the clock, however the timeout is given."""
     lock, end = taken(kind)
     try:
-        assert elapsed_ns(recorded, lambda: way(lock)) == (False, WAIT_NS)
+        assert elapsed_ns(recorded, lambda: way(lock)) == (False, WAIT_NS + 1)
         assert elapsed_ns(recorded, lambda: lock.acquire(False)) == (False, 0)
         assert elapsed_ns(recorded, lambda: lock.acquire(blocking=False)) == (False, 0)
     finally:

@@ -8,7 +8,7 @@ import sysconfig
 from types import FrameType
 from typing import Final
 
-_OURS: Final = os.path.dirname(os.path.dirname(__file__)) + os.sep
+_OURS: Final = os.path.dirname(__file__) + os.sep
 _STDLIB: Final = sysconfig.get_paths()["stdlib"] + os.sep
 
 
