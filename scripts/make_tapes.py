@@ -12,6 +12,7 @@ import os
 import queue
 import random
 import secrets
+import signal
 import subprocess
 import sys
 import threading
@@ -23,6 +24,7 @@ from typing import Any
 
 import testbench
 from testbench import boundary
+from testbench.recorders import Wait
 
 START = "2026-01-01T00:00:00Z"
 
@@ -123,6 +125,21 @@ def waits() -> None:
     thread.join()
 
 
+def alarms() -> None:
+    """Let alarms ring in a sleep and in a pause, and wait for one that is blocked."""
+    before = signal.signal(signal.SIGALRM, lambda *_: price("alarm"))
+    signal.setitimer(signal.ITIMER_REAL, 1.5, 2)
+    time.sleep(4)
+    signal.pause()
+    signal.setitimer(signal.ITIMER_REAL, 0)
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
+    signal.alarm(3600)
+    signal.sigwait([signal.SIGALRM])
+    signal.sigtimedwait([signal.SIGALRM], 60)
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    signal.signal(signal.SIGALRM, before)
+
+
 def nothing() -> None:
     """Cross no boundary at all."""
 
@@ -151,6 +168,7 @@ GOLDEN: dict[str, Callable[[], None]] = {
     "process/large.tape": process_large,
     "process/outcomes.tape": process_outcomes,
     "random/draws.tape": draws,
+    "timer/alarms.tape": alarms,
     "wait/timed.tape": waits,
 }
 
@@ -159,7 +177,8 @@ FIRST: dict[str, Any] = {"recorders": ("clock", "process", "call")}
 
 OPTIONS: dict[str, dict[str, Any]] = {
     "random/draws.tape": {"recorders": ("random", "call"), "seed": 1},
-    "wait/timed.tape": {"recorders": ("wait", "call")},
+    "timer/alarms.tape": {"recorders": ("clock", "timer", "call")},
+    "wait/timed.tape": {"recorders": (Wait(version=1), "call")},
 }
 
 
