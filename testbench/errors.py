@@ -146,7 +146,7 @@ class LeftoverError(DivergenceError):
 
 
 class RefusedError(DivergenceError):
-    """The program crosses a boundary that is known and cannot be answered from a tape (a fork, say)."""
+    """The program crosses a boundary that is known and cannot be answered from a tape (an `exec`, say)."""
 
 
 class StallError(DivergenceError):

@@ -23,10 +23,10 @@ class Process:
     """One child process, however the program started it, talked with it and waited for it.
 
     Attributes:
-        seq: position of its spawn.
+        seq: position of its spawn, or fork.
         lane: lane that started it.
-        program: the program as it was given, None when only the shell was.
-        argv: its arguments, the program first; a single command line for the shell.
+        program: the program as it was given, None when only the shell was, and for a fork.
+        argv: its arguments, the program first; a single command line for the shell; empty for a fork.
         shell: whether the shell ran it.
         cwd: working directory; None when none was given.
         env: environment variables that belong to the request, by name.
@@ -106,7 +106,7 @@ def processes(events: Iterable[Event]) -> Iterator[Process]:
     for event in events:
         if event.kind != "process":
             continue
-        if event.op == "spawn":
+        if event.op in ("spawn", "fork"):
             process = _spawned(event)
             found.append(process)
             if process.error is None:

@@ -97,7 +97,7 @@ class Call(Protocol):
         ...
 
     def leak(self, op: str, request: Plain, effect: Callable[[], Any], *, instead: str = "") -> Any:
-        """Report a crossing that this kind sees and cannot put on the tape (a fork).
+        """Report a crossing that this kind sees and cannot put on the tape (an ``exec``).
 
         Recording runs the effect, returns what it returns, and lists the leak with the line of code that made it;
         replaying refuses.

@@ -58,6 +58,8 @@ def _end(process: Process) -> str:
 
 
 def _command(process: Process, width: int) -> str:
+    if not process.argv and process.program is None and process.error is None:
+        return "(a fork of the program)"
     words = process.argv or [process.program]
     if process.shell and len(words) == 1:
         return f"$ {_cut(_word(words[0], quoted=False), width)}"

@@ -116,14 +116,14 @@ def wait_ready(fd: int, events: int, timeout_ms: int | None = None) -> bool:
     return bool(_poll(poll, timeout_ms))
 
 
-_APART: Final = 600
+APART: Final = 600
 """Descriptors of ours begin here: those of the program get the numbers that they would get without us."""
 
 
 def apart(fd: int) -> int:
     """Return a duplicate of a descriptor, out of the way of the program's; children do not inherit it."""
     try:
-        return _fcntl.fcntl(fd, _fcntl.F_DUPFD_CLOEXEC, _APART)
+        return _fcntl.fcntl(fd, _fcntl.F_DUPFD_CLOEXEC, APART)
     except OSError:
         return _fcntl.fcntl(fd, _fcntl.F_DUPFD_CLOEXEC, 3)  # the process may not have so many
 

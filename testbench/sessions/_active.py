@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Final, Protocol
 
 from testbench.errors import RecordingError, TestbenchError, UsageError
+from testbench.inplace.forking import is_imitated
 from testbench.inplace.real import exit_at_once
 
 
@@ -74,6 +75,8 @@ def end_at_once(status: int) -> None:
 
 def _before_fork() -> None:
     """Let a process with an open session fork as the single thread that it is to its owner."""
+    if is_imitated():
+        return
     _door.acquire()
     for session in ACTIVE:
         session.see_fork()
@@ -81,6 +84,8 @@ def _before_fork() -> None:
 
 
 def _in_forked_parent() -> None:
+    if is_imitated():
+        return
     for session in ACTIVE:
         session.resume()
     _door.release()

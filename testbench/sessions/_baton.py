@@ -100,6 +100,11 @@ class Baton:
                 self.holder = None
                 self._next()
 
+    def abandon(self) -> None:
+        """Be in the child of a fork, alone: nobody waits any more, and who held the mutex is not here."""
+        self.over = True
+        self._mutex = real.Mutex()
+
     # Asking for it.
 
     def take(self, lane: Lane, turn: int | None = None, what: str = "") -> bool:

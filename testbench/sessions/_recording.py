@@ -263,7 +263,7 @@ class Recording:
     def abandon(self) -> None:
         """Forget the tape without writing a byte: the process was forked and this is the child."""
         self._finished = True
-        self._baton.over = True
+        self._baton.abandon()
 
     def _break(self, reason: BaseException, where: str, *, raised: bool) -> None:
         """Give the tape up; the program goes on unrecorded, and the end of the session says why."""

@@ -284,7 +284,8 @@ class Replaying:
 
     def abandon(self) -> None:
         """Stop answering: the process was forked and this is the child."""
-        self.cursor.over = self._baton.over = True
+        self.cursor.over = True
+        self._baton.abandon()
 
     def settle(self) -> None:
         """Let lanes that still run take what is theirs; give up when one that should move is gone or does not move."""

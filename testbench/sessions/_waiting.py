@@ -234,6 +234,14 @@ class Waiting:
                 return None
 
             join.to(joining)
+            done = self._slot(stack, _thread._ThreadHandle, "is_done")
+
+            def is_done(handle: Any) -> Any:
+                if self._ended.pop(id(handle), None) is not None:
+                    join.original(handle)  # its lane has ended, and so is it in a moment
+                return done.original(handle)
+
+            done.to(is_done)
 
     # Waiting.
 

@@ -13,8 +13,12 @@ terminal of the user does not. What does not fit in one event, a child may write
 ``output``, so memory is bounded where the program's own is; what a channel is asked besides bytes, ``ioctl`` and the
 state of a terminal, is an event too. Replaying starts no process and sends no signal, except to the program itself.
 
-What cannot be recorded is reported while recording and refused on replay: ``os.fork``, ``exec``, multiprocessing, and
-children that talk with somebody else through a socket or terminal of the program.
+A child of ``os.fork`` is one process like any other, op ``fork``; what goes on within it is not recorded. So it is with
+multiprocessing by way of fork; its semaphores are events, ``semaphore``.
+
+What cannot be recorded is reported while recording and refused on replay: ``exec``, the other ways of multiprocessing,
+memory that a forked child shares with the program, and children that talk with somebody else through a socket or
+terminal of the program.
 """
 
 from __future__ import annotations
@@ -32,8 +36,10 @@ from testbench.recorders.process._children import Children
 from testbench.recorders.process._control import Control
 from testbench.recorders.process._descriptors import Descriptors
 from testbench.recorders.process._direct import Direct
+from testbench.recorders.process._forks import Forks
 from testbench.recorders.process._makers import install_makers
 from testbench.recorders.process._match import MATCHERS
+from testbench.recorders.process._multiprocess import Processes
 from testbench.recorders.process._pidfd import Pidfds
 from testbench.recorders.process._pids import PidFunctions, Pids
 from testbench.recorders.process._popen import PopenMethods
@@ -41,6 +47,7 @@ from testbench.recorders.process._posix import PosixSpawn
 from testbench.recorders.process._pty import PtySpawn
 from testbench.recorders.process._ready import Readiness
 from testbench.recorders.process._reaping import Reaping
+from testbench.recorders.process._semaphores import install_semaphores
 from testbench.recorders.process._spawnv import Spawnv
 from testbench.recorders.process._system import System
 
@@ -92,7 +99,10 @@ class Process:
             direct = Direct(children, self._env_names)
             PosixSpawn(direct, pids).install(stack)
             Spawnv(direct, popen.world).install(stack)
-            PtySpawn(direct).install(stack)
+            forks = Forks(children, Processes(stack))
+            forks.install(stack)
+            PtySpawn(direct, forks).install(stack)
+            install_semaphores(children, stack)
             install_beyond(children, stack)
             self._installed = True
             stack.callback(setattr, self, "_installed", False)

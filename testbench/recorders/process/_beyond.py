@@ -1,7 +1,6 @@
 """Ways to start a process that are seen and cannot be recorded: they are reported, and refused on replay.
 
-A fork is a second copy of the program, which goes on from the same line; no tape can be that. An ``exec`` is the end of
-the program, and of what could record it.
+An ``exec`` is the end of the program, and of what could record it. A server of multiprocessing forks out of sight.
 """
 
 from __future__ import annotations
@@ -19,7 +18,6 @@ from testbench.recorders.process._children import Children
 from testbench.recorders.process._spawn import as_plain
 
 _FUNCTIONS: Final[dict[str, Any]] = {
-    "fork": os,
     "execv": os,
     "execve": os,
 }
@@ -27,12 +25,10 @@ _FUNCTIONS: Final[dict[str, Any]] = {
 
 _BOUNDARY: Final = "mark the function that has the work done elsewhere with @testbench.boundary"
 _ADVICE: Final = {
-    "fork": f"start programs with subprocess, os.posix_spawn or os.spawnv; or {_BOUNDARY}",
-    "forkpty": f"start programs with pty.spawn, or with subprocess and os.openpty; or {_BOUNDARY}",
     "execv": "start the program with subprocess.run and exit with its returncode",
     "execve": "start the program with subprocess.run and exit with its returncode",
-    "fork_exec": f"start programs with subprocess; for multiprocessing, {_BOUNDARY}",
-    "multiprocessing": f"use threads; or {_BOUNDARY}",
+    "fork_exec": f"start programs with subprocess; for multiprocessing, use the start method fork; or {_BOUNDARY}",
+    "multiprocessing": f"use the start method fork, or threads; or {_BOUNDARY}",
 }
 
 
@@ -42,7 +38,7 @@ def install_beyond(children: Children, stack: ExitStack) -> None:
         if hasattr(module, name):
             redirect = Redirect(getattr(module, name))
             stack.callback(redirect.restore)
-            redirect.to(reporting(children, name, redirect.original))
+            redirect.to(_reporting(children, name, redirect.original))
     fork_exec = Redirect(_posixsubprocess.fork_exec)
     stack.callback(fork_exec.restore)
     fork_exec.to(_fork_exec(children, fork_exec.original))
@@ -69,7 +65,7 @@ def _install_forkserver(children: Children, stack: ExitStack) -> None:
     redirect.to(launch)
 
 
-def reporting(children: Children, name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+def _reporting(children: Children, name: str, original: Callable[..., Any]) -> Callable[..., Any]:
     """Return what stands in the place of one of these functions.
 
     Args:

@@ -7,6 +7,7 @@ pipe. What the program then does with any descriptor of it, duplicates included,
 from __future__ import annotations
 
 import array
+import itertools
 import os
 import stat
 from collections.abc import Hashable, Mapping
@@ -38,7 +39,8 @@ class Channel:
 
     Attributes:
         name: the child; the first one where several have got it.
-        stream: ``"stdin"``, ``"stdout"``, ``"stderr"``, ``"fd7"``, ``"terminal"`` or ``"pidfd"``.
+        stream: ``"stdin"``, ``"stdout"``, ``"stderr"``, ``"fd7"``, ``"terminal"``, ``"pidfd"``; ``"channel 2"`` where a
+            fork has left it to the child.
     """
 
     name: Name
@@ -58,6 +60,8 @@ class Channels:
         self._by_number: dict[int, tuple[Channel, Key]] = {}
         self._peers: dict[Key, Key] = {}
         self._terminals: set[Key] = set()
+        self._numbers: dict[Key, int] = {}
+        self._made = itertools.count(1)
         self.changes = 0
 
     def find(self, fd: int) -> Channel | None:
@@ -94,6 +98,35 @@ class Channels:
             return key in self._terminals
         return key in self._peers or key in self._by_key or _is(fd, stat.S_ISFIFO)
 
+    def made(self, *ends: int) -> None:
+        """Be told of a new channel of the program's own: what it has made, a fork leaves to the child."""
+        for end in ends:
+            self._number(_key_of(end))
+
+    def left_to_fork(self) -> dict[str, Key]:
+        """Return what a fork leaves to the child, by names that repeat from run to run.
+
+        They are given in the order in which the program has made the channels. The numbers of descriptors do not repeat
+        where several threads open files.
+        """
+        found: dict[str, Key] = {}
+        for fd in sorted(map(int, real.listdir("/proc/self/fd"))):
+            key = _key_of(fd)
+            if key in self._numbers or (fd < real.APART and _has_name(fd)):
+                found[f"channel {self._number(key)}"] = key
+        return found
+
+    def inherit(self, name: Name, left: Mapping[str, Key]) -> None:
+        """Track what a fork has left to a child."""
+        for stream, key in left.items():
+            self._track(key, Channel(name, stream))
+
+    def _number(self, key: Key) -> int:
+        if key not in self._numbers:
+            self._numbers[key] = next(self._made)
+            _bound(self._numbers)
+        return self._numbers[key]
+
     def pair(self, one: int, other: int) -> None:
         """Be told of a new socket pair."""
         left, right = _key_of(one), _key_of(other)
@@ -122,6 +155,11 @@ class Channels:
 def talks(fd: int) -> bool:
     """Tell whether a descriptor is something that two can talk through: a pipe, a socket or a terminal."""
     return _is(fd, stat.S_ISFIFO) or _is(fd, stat.S_ISSOCK) or os.isatty(fd)
+
+
+def _has_name(fd: int) -> bool:
+    """Tell whether this is a pipe that was opened by its name; others are noticed when they are made."""
+    return _is(fd, stat.S_ISFIFO) and not os.readlink(f"/proc/self/fd/{fd}").startswith("pipe:")
 
 
 def _key_of(fd: int) -> Key:

@@ -1,6 +1,6 @@
-"""Socket pairs and terminals that the program makes: noticed when they are made, since the kernel does not tell later.
+"""Pipes, socket pairs and terminals that the program makes: noticed when they are made.
 
-Both ends of a pipe have one inode; the two of a socket pair do not, and who holds a terminal's master cannot be seen.
+The kernel does not tell later which came first, which two sockets are a pair, and who holds a terminal's master.
 What a socket does on a channel to a child is recorded here too: ``recv`` and ``send``, as ops ``read`` and ``write``.
 """
 
@@ -21,6 +21,9 @@ _BEHIND: Final = ("recvfrom", "recvfrom_into", "recvmsg", "recvmsg_into", "sendt
 """Methods that move the bytes of a channel in ways that are not recorded."""
 
 
+_PIPES: Final = ("pipe", "pipe2")
+
+
 def install_makers(children: Children, descriptors: Descriptors, stack: ExitStack) -> None:
     """Redirect what makes them, and the methods of sockets, until the stack is closed.
 
@@ -31,6 +34,8 @@ def install_makers(children: Children, descriptors: Descriptors, stack: ExitStac
     def openpty() -> Any:
         ends = terminals.original()
         channels.terminal(ends[0])
+        if not children.passing():
+            channels.made(ends[0])
         return ends
 
     def closing(fd: Any) -> None:
@@ -44,6 +49,9 @@ def install_makers(children: Children, descriptors: Descriptors, stack: ExitStac
             return duplicate()
         return children.leak("dup2_over_pipe", {}, duplicate, instead="close the stream of the child first")
 
+    for maker in _PIPES:
+        if hasattr(os, maker):
+            _count_pipes(Redirect(getattr(os, maker)), children, stack)
     terminals, close, copy = Redirect(os.openpty), Redirect(os.close), Redirect(os.dup2)
     for redirect, target in ((terminals, openpty), (close, closing), (copy, duplicating)):
         stack.callback(redirect.restore)
@@ -52,12 +60,25 @@ def install_makers(children: Children, descriptors: Descriptors, stack: ExitStac
         _install_sockets(sys.modules["_socket"], children, descriptors, stack)
 
 
+def _count_pipes(redirect: Redirect, children: Children, stack: ExitStack) -> None:
+    def pipe(*args: Any) -> Any:
+        ends = redirect.original(*args)
+        if not children.passing():
+            children.channels.made(ends[0])  # both ends have one name
+        return ends
+
+    stack.callback(redirect.restore)
+    redirect.to(pipe)
+
+
 def _install_sockets(module: Any, children: Children, descriptors: Descriptors, stack: ExitStack) -> None:
     pairs = Redirect(module.socketpair)
 
     def socketpair(*args: Any, **options: Any) -> Any:
         one, other = pairs.original(*args, **options)
         children.channels.pair(one.fileno(), other.fileno())
+        if not children.passing():
+            children.channels.made(one.fileno(), other.fileno())
         return one, other
 
     stack.callback(pairs.restore)

@@ -85,6 +85,7 @@ class Outputs:
         self._merged = merged
         self._lock = real.Mutex()  # of several threads that wait, one may have let go already
         self._closed = False
+        self._owner = real.getpid()
         self.unseen = unseen
 
     @property
@@ -138,6 +139,8 @@ class Outputs:
 
     def close(self) -> None:
         """Let go of the files."""
+        if self._owner != real.getpid():
+            self._abandon()
         with self._lock:
             if not self._closed:
                 self._closed = True
@@ -145,6 +148,12 @@ class Outputs:
                     real.close(item.fd)
                     if item.pump is not None:
                         item.pump.forget()
+
+    def _abandon(self) -> None:
+        """Be in the child of a fork, where nobody lets go of a lock that was held, and pumps look after themselves."""
+        self._lock, self._owner = real.Mutex(), real.getpid()
+        for item in self._shared:
+            item.pump = None
 
     def __del__(self) -> None:
         self.close()

@@ -1,7 +1,7 @@
 """``pty.spawn``: its child is a ``spawn`` like any other, and what is said through the terminal are channel events.
 
 CPython's own code runs; only where it forks, a child is started that has the terminal from the beginning, and is the
-leader of its session. Programs that fork a terminal themselves go on to run as two, and are reported.
+leader of its session. Programs that fork a terminal themselves go on as after every other fork.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import attrs
 
 from testbench.inplace import Redirect, real
 from testbench.protocol import Plain
-from testbench.recorders.process._beyond import reporting
 from testbench.recorders.process._direct import NUMBERS, Direct, Streams
+from testbench.recorders.process._forks import Forks
 
 _UNFIT: Final = (OSError, TypeError, ValueError)
 
@@ -29,9 +29,11 @@ class PtySpawn:
 
     Args:
         direct: starts the children.
+        forks: forks them, where it is not `pty.spawn` that does.
     """
 
     _direct: Direct
+    _forks: Forks
 
     def install(self, stack: ExitStack) -> None:
         """Redirect the function until the stack is closed."""
@@ -39,15 +41,17 @@ class PtySpawn:
         if not hasattr(os, "forkpty"):
             return
         redirect = Redirect(os.forkpty)
-        leak = reporting(children, "forkpty", redirect.original)
+        original, forks = redirect.original, self._forks
 
         def forkpty() -> tuple[int, int]:
-            argv = None if children.passing() else _spawned_by_pty()
+            if children.passing():
+                return original()  # type: ignore[no-any-return]  # a builtin's answer
+            argv = _spawned_by_pty()
             try:
-                return self._spawn(list(argv)) if argv else leak()
+                return self._spawn(list(argv)) if argv else forks.forkpty(original)
             except _UNFIT:
                 # CPython would find that out in the copy of the program that it had forked.
-                return leak()  # type: ignore[no-any-return]  # a builtin's answer
+                return forks.forkpty(original)
 
         stack.callback(redirect.restore)
         redirect.to(forkpty)

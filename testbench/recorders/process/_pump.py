@@ -64,7 +64,7 @@ class Pump:
         """Close the child's end, now that the child has it; begin to pump if there is a child."""
         del _INHERITED[self.handed]
         real.close(self.handed)
-        if started:
+        if started and self._owner == real.getpid():  # else this is the child of a fork, for which the pipe was made
             _RUNNING.add(self)
             start_own_thread(self._run)
         else:
@@ -109,6 +109,12 @@ class Pump:
                     real.posix_spawn(_PASS_ON, [_PASS_ON], {}, file_actions=actions, setsid=True)
         finally:
             self._writing.release()
+
+    def abandon(self) -> None:
+        """Be in the child of a fork, which has none of this to do."""
+        self._reading, self._writing, self._kept = real.Mutex(), real.Mutex(), None
+        if not self._closed:  # else it was being closed, and the numbers may be those of other files by now
+            self._close()
 
     def _run(self) -> None:
         while self._open:
@@ -156,6 +162,15 @@ class Pump:
             real.close(self._read_end)
             real.close(self._target)
         _RUNNING.discard(self)
+
+
+def _in_forked_child() -> None:
+    """Let go of the parent's pumps in the child of a fork: their threads are not here, and who held their locks."""
+    while _RUNNING:
+        _RUNNING.pop().abandon()
+
+
+os.register_at_fork(after_in_child=_in_forked_child)
 
 
 @atexit.register

@@ -1,4 +1,4 @@
-"""Forks, execs and multiprocessing happen as ever, are named with their line and a way out, and refused on replay."""
+"""What no tape can hold happens as ever, is named with its line and a way out, and refused on replay."""
 
 from __future__ import annotations
 
@@ -31,22 +31,6 @@ def _no_servers() -> Iterator[None]:
         os.waitpid(-1, os.WNOHANG)
 
 
-def _fork() -> Any:
-    pid = os.fork()
-    if pid == 0:
-        os._exit(3)
-    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-
-
-def _forkpty() -> Any:
-    pid, master = os.forkpty()
-    if pid == 0:
-        os._exit(4)
-    status = os.waitpid(pid, 0)[1]
-    os.close(master)
-    return os.waitstatus_to_exitcode(status)
-
-
 def _exec() -> Any:
     try:
         os.execlp("no-such-program", "no-such-program")
@@ -68,10 +52,6 @@ def _multiprocess(method: str) -> Any:
     return process.exitcode
 
 
-def _multiprocess_fork() -> Any:
-    return _multiprocess("fork")
-
-
 def _multiprocess_spawn() -> Any:
     return _multiprocess("spawn")
 
@@ -81,11 +61,8 @@ def _multiprocess_forkserver() -> Any:
 
 
 WAYS = [
-    ("fork", _fork, "subprocess, os.posix_spawn or os.spawnv"),
-    ("forkpty", _forkpty, "pty.spawn"),
     ("execv", _exec, "subprocess.run"),
     ("execve", _exec_with_environment, "subprocess.run"),
-    ("fork", _multiprocess_fork, "@testbench.boundary"),
     ("fork_exec", _multiprocess_spawn, "@testbench.boundary"),
     ("multiprocessing", _multiprocess_forkserver, "@testbench.boundary"),
 ]
@@ -110,7 +87,7 @@ def test_way_is_reported_and_refused(op: str, program: Any, advice: str, tmp_pat
 
 def test_boundary_is_the_way_out(tmp_path: Path) -> None:
     """What a program has another process compute is recorded by a boundary around it, without a leak."""
-    work = testbench.boundary(_multiprocess_fork)
+    work = testbench.boundary(_multiprocess_spawn)
     session = testbench.record(tmp_path / "t.tape").open()
     assert work() == 0
     session.close()
