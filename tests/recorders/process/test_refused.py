@@ -21,13 +21,6 @@ from testbench.errors import RefusedError, UnsupportedError, UsageError
 from testbench.recorders.process import Process
 
 
-def _fork() -> Any:
-    pid = os.fork()
-    if pid == 0:
-        os._exit(3)
-    return os.waitpid(pid, 0)[1]
-
-
 def _foreign_socket() -> Any:
     with socket.socket(socket.AF_UNIX) as server, socket.socket(socket.AF_UNIX) as client:
         server.bind("")  # unix(7): a name is made up
@@ -36,23 +29,12 @@ def _foreign_socket() -> Any:
         return Popen(["true"], stdin=client).wait()
 
 
-def _multiprocessing() -> Any:
-    process = multiprocessing.get_context("fork").Process(target=int)
-    process.start()
-    process.join()
-    return process.exitcode
-
-
 REFUSED: dict[str, Any] = {
-    "fork": _fork,
     "foreign_channel_as_stdin": _foreign_socket,
 }
 
 
-@pytest.mark.parametrize(
-    ("op", "program"),
-    [*REFUSED.items(), ("fork", _multiprocessing)],
-)
+@pytest.mark.parametrize(("op", "program"), REFUSED.items())
 def test_unrecorded_way_is_reported_and_refused(op: str, program: Any, tmp_path: Path) -> None:
     """It happens as it would without us, is named with its line, and is refused on replay before anything happens."""
     with warnings.catch_warnings():
