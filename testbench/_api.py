@@ -6,7 +6,7 @@ import datetime
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 
 import attrs
 
@@ -17,9 +17,10 @@ from testbench._verifying import clock_of, verifying
 from testbench.errors import TapeIncompleteError, TapeVersionError, UsageError
 from testbench.inplace import check_supported
 from testbench.inplace.real import monotonic_ns
-from testbench.protocol import Matcher, Plain, Recorder
+from testbench.protocol import Matcher, Pieces, Plain, Recorder
 from testbench.recorders import BUILTIN, Settings, TickingClock, VirtualClock, instant_ns, zone
-from testbench.sessions import Prefix, Recording, Replaying, Run, Session, Splicing
+from testbench.redaction import Redact, Redactor, as_values, check_redact, redactor
+from testbench.sessions import Comparing, Prefix, Recording, Replaying, Run, Session, Splicing, highest_on
 from testbench.sessions._matching import guarded
 from testbench.tape import Reader, TapeFile, Writer
 
@@ -65,6 +66,13 @@ class Testbench:
         stall_s: seconds without progress after which a replay with several lanes gives up, where it is not certain
             before that none can go on; a tenth of it where all threads sleep.
         meta: further plain values for the header of a new tape.
+        redact: secrets are replaced by placeholders before anything reaches the disk; the program sees them. ``True``,
+            the default: values under names such as TOKEN, SECRET, PASSWORD and KEY, the shapes of widely used tokens,
+            private keys, URLs with credentials, and the values of such environment variables wherever they stand.
+            ``False``: nothing. Or a list of what is secret besides: names (``"X_PIN"``, ``"*_DSN"``), regular
+            expressions, of which the group ``secret`` or the first one is taken, and functions that are given a text
+            and return the secrets in it.
+        redact_values: secrets by their values, redacted wherever they stand.
     """
 
     __test__ = False
@@ -79,6 +87,8 @@ class Testbench:
     leaks: Literal["ignore", "warn", "fail"] = attrs.field(default="warn")
     stall_s: float = 30.0
     meta: Mapping[str, Plain] = attrs.field(factory=dict)
+    redact: Redact = attrs.field(default=True, converter=check_redact)
+    redact_values: tuple[str | bytes, ...] = attrs.field(default=(), converter=as_values, repr=False)
 
     def __attrs_post_init__(self) -> None:
         _one_of("clock", self.clock, ("real", "paused", "ticking"))
@@ -144,8 +154,10 @@ class Testbench:
         start_ns = None if virtual is None else virtual.start_ns
         kinds = {recorder.kind: recorder.version for recorder in recorders}
         made = header(kinds, clock=self.clock, start_ns=start_ns, seed=self.seed, zone=zone(), meta=self.meta)
-        writer = Writer(file.fd, made)
-        mode = Recording(writer, virtual.monotonic_ns if virtual is not None and virtual.still else monotonic_ns)
+        redactor = self._redactor()
+        writer = Writer(file.fd, made if redactor is None else cast("dict[str, Plain]", redactor.value(made)))
+        now_ns = virtual.monotonic_ns if virtual is not None and virtual.still else monotonic_ns
+        mode = Recording(writer, now_ns, redactor, _pieces(recorders))
         way = self.interception
         return Run(
             mode=mode,
@@ -155,6 +167,9 @@ class Testbench:
             set_aside=file.set_aside,
             meta=made,
         )
+
+    def _redactor(self, *, replaying: bool = False, first: int = 0) -> Redactor | None:
+        return redactor(self.redact, self.redact_values, environ=os.environ, replaying=replaying, first=first)
 
     def _virtual(self) -> VirtualClock | None:
         if self.clock == "real":
@@ -202,16 +217,21 @@ class Testbench:
             if file is not None:
                 file.set_aside()
 
-        matchers, way = _matchers(recorders), self.interception
+        matchers, pieces, way = _matchers(recorders), _pieces(recorders), self.interception
         mode: Replaying | Splicing
         if splice and writer is not None:
             try:
-                mode = Splicing(writer, monotonic_ns, Prefix(reader, matchers, writer), reader.total)
+                redactor = self._redactor(first=highest_on(reader))
+                prefix = Prefix(reader, Comparing(matchers, redactor, pieces), writer)
+                mode = Splicing(writer, monotonic_ns, prefix, reader.total, redactor, pieces)
             except BaseException:
                 set_aside()
                 raise
         else:
-            mode = Replaying(reader, matchers, stall_s=self.stall_s, writer=writer)
+            redactor = self._redactor(replaying=True)
+            mode = Replaying(
+                reader, matchers, stall_s=self.stall_s, writer=writer, redactor=redactor, pieces=pieces
+            )
         return Run(
             mode=mode,
             recorders=recorders,
@@ -366,6 +386,15 @@ def _check_versions(recorded: dict[str, Plain], recorders: list[Recorder], path:
                 f"{recorder.version}, for which an event means something else; record the tape again, or replay it "
                 "with the release that made it"
             )
+
+
+def _pieces(recorders: list[Recorder]) -> dict[str, Pieces]:
+    """Return per kind and op which bytes are pieces of streams; a recorder need not have any."""
+    return {
+        f"{recorder.kind}.{op}": pieces
+        for recorder in recorders
+        for op, pieces in getattr(recorder, "pieces", {}).items()
+    }
 
 
 def _matchers(recorders: list[Recorder]) -> dict[str, Matcher]:

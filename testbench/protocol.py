@@ -6,7 +6,7 @@ written down, or answered from a tape, is decided behind `Call`; a recorder neve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, TypeAlias, Union
 
@@ -18,6 +18,14 @@ Effect: TypeAlias = Callable[[], Plain]
 
 Matcher: TypeAlias = Callable[[Plain, Plain], "str | None"]
 """``matcher(recorded, live)`` says in words why two requests differ, or None when they match."""
+
+
+Place: TypeAlias = tuple[str, ...]
+"""Where in an event a value is: ``"request"`` or ``"outcome"``, then the keys on the way."""
+
+Pieces: TypeAlias = Callable[[Plain, Plain], "Iterable[tuple[str, Place, bool]]"]
+"""``pieces(request, value)`` says which bytes of a crossing are pieces of streams: the name of the stream, the place of
+the bytes, and whether the stream ends with them. So a secret is found that arrives in two reads."""
 
 
 class Runs(Protocol):
@@ -146,6 +154,8 @@ class Recorder(Protocol):
         kind: wire name, lower case, never renamed (``"clock"``).
         version: raised when the meaning of a request or outcome changes; written in the header.
         matchers: per op, the matcher of its requests; an op that is not named needs equality.
+
+    A recorder of streams may have ``pieces`` too, a mapping from op to `Pieces`.
     """
 
     @property

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
 
 import attrs
 
-from testbench.errors import UsageError
 from testbench.inplace.real import Mutex
 from testbench.protocol import Plain
 from testbench.sessions._moments import AFTER, BETWEEN, HANDLED
+from testbench.sessions._outbox import Outbox
 from testbench.sessions._readers import Gathering
-from testbench.tape import Outcome, Returned, Writer
-
-_LANE_START: Final = 0
+from testbench.tape import Outcome, Returned
 
 
 @attrs.frozen(eq=False)
@@ -40,7 +37,7 @@ class Appender:
     At most one run is open; every other event ends it first. That is what keeps reads in order with all else.
 
     Args:
-        writer: the tape.
+        outbox: the way to the tape.
         now_ns: the clock that stamps events.
 
     Attributes:
@@ -49,11 +46,11 @@ class Appender:
         before: called once, before the next event; None if there is nothing to do.
     """
 
-    def __init__(self, writer: Writer, now_ns: Callable[[], int]) -> None:
+    def __init__(self, outbox: Outbox, now_ns: Callable[[], int]) -> None:
         self.lock = Mutex()
         self.open: OpenRun | None = None
         self.before: Callable[[], object] | None = None
-        self._writer = writer
+        self._outbox = outbox
         self._now_ns = now_ns
         self._last_ns = now_ns()
         self._flushed_ns = self._last_ns
@@ -62,14 +59,9 @@ class Appender:
 
     def call(self, name: str, lane: int, request: Plain, took_ns: int, outcome: Outcome) -> None:
         """Append the event of one crossing; its outcome is known now."""
-        fields, values = [""], [request]
-        if type(request) is dict:
-            fields, values = [*request], [*request.values()]
-            if fields == [""]:
-                raise UsageError(f'{name}: a request whose only key is "" is what a plain value looks like on a tape')
         with self.lock:
             self.end_run()
-            self._call(name, lane, fields, [*values, took_ns], outcome)
+            self._call(name, lane, request, took_ns, outcome)
 
     def handled(self, lane: int, number: int, moment: str, crossing: str | None) -> str:
         """Append that a signal handler is about to run; return the moment as it was written.
@@ -80,13 +72,11 @@ class Appender:
             self.end_run()
             if moment == AFTER and self._latest != lane:
                 moment, crossing = BETWEEN, None
-            values: list[Plain] = [number, moment, crossing, 0]
-            self._call(HANDLED, lane, ["number", "moment", "crossing"], values, Returned(None))
+            self._call(HANDLED, lane, {"number": number, "moment": moment, "crossing": crossing}, 0, Returned(None))
         return moment
 
-    def _call(self, name: str, lane: int, fields: list[str], values: list[Plain], outcome: Outcome) -> None:
-        number = self._writer.kind(name, [*fields, "took_ns", "outcome"])
-        self._writer.event([number, self._stamp(), lane, self._writer.call_body(values, outcome)])
+    def _call(self, name: str, lane: int, request: Plain, took_ns: int, outcome: Outcome) -> None:
+        self._outbox.call(name, self._stamp(), lane, request, took_ns, outcome)
         self._latest = lane
 
     def lane(self, name: str, parent: int | None) -> int:
@@ -95,7 +85,7 @@ class Appender:
             self.end_run()
             number = self._lanes
             self._lanes += 1
-            self._writer.event([_LANE_START, self._stamp(), number, [name, parent]])
+            self._outbox.lane(self._stamp(), number, name, parent)
             self._latest = number if parent is None else parent
         return number
 
@@ -108,7 +98,7 @@ class Appender:
         """Append the event of the open run, if there is one and it was read at all; `lock` is held."""
         run, self.open = self.open, None
         if run is not None and (values := run.gathering.end()):
-            self._writer.event(self._run_event(run, values))
+            self._outbox.run(run.name, run.dt_ns, run.lane, values)
             self._latest = run.lane
 
     def flush(self, age_ns: int = 0) -> None:
@@ -121,14 +111,15 @@ class Appender:
             self._flushed_ns = now_ns
             run = self.open
             values = run.gathering.so_far() if run is not None else []
-            self._writer.flush(self._run_event(run, values) if run is not None and values else None)
+            self._outbox.flush((run.name, run.dt_ns, run.lane, values) if run is not None and values else None)
 
     def close(self) -> None:
         """Write index and end; `lock` is held."""
-        self._writer.close()
+        self._outbox.close()
 
-    def _run_event(self, run: OpenRun, values: list[Plain]) -> list[Any]:
-        return [self._writer.kind(run.name, ["values"]), run.dt_ns, run.lane, self._writer.run_body(values)]
+    def settle(self) -> None:
+        """Let nothing wait any more for what may come, because nothing may; `lock` is held."""
+        self._outbox.settle()
 
     def restart(self) -> None:
         """Count time from now on: what was written before was written by somebody else."""

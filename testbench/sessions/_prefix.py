@@ -5,13 +5,13 @@ It knows one lane, the main one, and no signals: whatever else comes on the tape
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 from testbench.errors import UsageError
-from testbench.protocol import Matcher, Plain
+from testbench.protocol import Plain
+from testbench.sessions._comparing import Comparing
 from testbench.sessions._errors import rebuild
-from testbench.sessions._matching import exact
 from testbench.sessions._readers import Answers, Source
 from testbench.sessions._rerecording import Rerecorder
 from testbench.tape import KindRow, Raised, RawEvent, Reader, Writer, plain
@@ -37,7 +37,7 @@ class Prefix:
 
     Args:
         reader: the tape.
-        matchers: per kind and op, its matcher.
+        comparing: says whether a request is the recorded one.
         writer: where those that were asked for are written again, byte for byte.
 
     Attributes:
@@ -46,9 +46,9 @@ class Prefix:
         last: per source, the last value read.
     """
 
-    def __init__(self, reader: Reader, matchers: Mapping[str, Matcher], writer: Writer) -> None:
+    def __init__(self, reader: Reader, comparing: Comparing, writer: Writer) -> None:
         self._reader = reader
-        self._matchers = matchers
+        self._comparing = comparing
         self._rerecorder = Rerecorder(writer)
         self._events: Iterator[RawEvent] = iter(reader.events())
         self._event = next(self._events, None)
@@ -71,7 +71,7 @@ class Prefix:
         row, event = found
         recorded, took_ns, outcome = self._reader.call_body(event[3], row)
         alike = same(recorded, request)
-        unlike = None if alike else self._matchers.get(name, exact)(recorded, request)
+        unlike = self._comparing.difference(name, recorded, request)
         if unlike is not None:
             self.reason = f"{name} was asked something else: {unlike}"
             return None

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from testbench.errors import RecordingError, TapeWriteError, TestbenchError
-from testbench.protocol import Effect, Plain
+from testbench.protocol import Effect, Pieces, Plain
+from testbench.redaction import Redactor
 from testbench.sessions._appending import Appender
 from testbench.sessions._baton import Baton
 from testbench.sessions._call import KindCall
@@ -15,6 +16,7 @@ from testbench.sessions._handling import RecordedSignals
 from testbench.sessions._lanes import Lane, Lanes
 from testbench.sessions._leaks import UNSEEN_FORK, Leaks
 from testbench.sessions._moments import HANDLED, INTERRUPTED
+from testbench.sessions._outbox import Outbox
 from testbench.sessions._readers import Source
 from testbench.sessions._recorded_runs import RecordedRuns
 from testbench.sessions._strays import Strays
@@ -32,13 +34,22 @@ class Recording:
     Args:
         writer: where events go.
         now_ns: the clock that stamps them and measures effects.
+        redactor: takes secrets out of what is written; None leaves them there.
+        pieces: per kind and op, which bytes of its events are pieces of streams.
     """
 
     mode = "record"
 
-    def __init__(self, writer: Writer, now_ns: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        writer: Writer,
+        now_ns: Callable[[], int],
+        redactor: Redactor | None = None,
+        pieces: Mapping[str, Pieces] | None = None,
+    ) -> None:
         self._now_ns = now_ns
-        self._appender = Appender(writer, now_ns)
+        self.redactor = redactor
+        self._appender = Appender(Outbox(writer, redactor, pieces), now_ns)
         self._broken: TestbenchError | None = None
         self._raised = False
         self._finished = False
@@ -194,8 +205,9 @@ class Recording:
         if not lane.depth:
             lane.depth = 1
             try:
-                self.leaks.note(name, request, instead=instead)
-                self.flush()
+                shown = request if self.redactor is None else self.redactor.value(request)
+                self.leaks.note(name, shown, instead=instead)
+                self.flush(settle=True)
             finally:
                 self.signals.leave(lane, None)
         lane.leaking += 1
@@ -228,14 +240,19 @@ class Recording:
 
     # The end, good or bad.
 
-    def flush(self) -> None:
+    def flush(self, *, settle: bool = False) -> None:
         """Put everything so far on disk; the bytes of the finished tape do not depend on when this happens.
 
         A failure is raised in the program, at its next crossing.
+
+        Args:
+            settle: let nothing wait for what a stream may bring; on that the bytes do depend.
         """
         with self._appender.lock:
             if not self._finished and self._broken is None:
                 try:
+                    if settle:
+                        self._appender.settle()
                     self._appender.flush()
                 except TestbenchError as reason:
                     self._break(reason, "a flush", raised=False)

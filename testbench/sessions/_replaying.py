@@ -6,16 +6,17 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, NoReturn
 
 from testbench.errors import TestbenchError, UsageError
-from testbench.protocol import Effect, Matcher, Plain
+from testbench.protocol import Effect, Matcher, Pieces, Plain
+from testbench.redaction import Redactor
 from testbench.sessions._arriving import Arrivals, OverError
 from testbench.sessions._baton import Baton
 from testbench.sessions._call import KindCall
+from testbench.sessions._comparing import Comparing
 from testbench.sessions._cursor import STRANGER, Cursor, RawEvent
 from testbench.sessions._delivering import ReplayedSignals
 from testbench.sessions._errors import rebuild
 from testbench.sessions._lanes import Lane, Lanes
 from testbench.sessions._leaks import UNSEEN_FORK
-from testbench.sessions._matching import exact
 from testbench.sessions._readers import Source
 from testbench.sessions._replayed_runs import ReplayedRuns
 from testbench.sessions._reporting import Reporter
@@ -42,15 +43,25 @@ class Replaying:
         stall_s: seconds without any progress after which a waiting lane gives up, where it is not certain before that
             nobody can go on; a tenth of it is enough where all threads sleep.
         writer: records the replay again, event for event, when given.
+        redactor: lets other secrets than the recorded ones match, and keeps them out of reports; None does neither.
+        pieces: per kind and op, which bytes of its events are pieces of streams.
     """
 
     mode = "replay"
 
     def __init__(
-        self, reader: Reader, matchers: Mapping[str, Matcher], *, stall_s: float = 30.0, writer: Writer | None = None
+        self,
+        reader: Reader,
+        matchers: Mapping[str, Matcher],
+        *,
+        stall_s: float = 30.0,
+        writer: Writer | None = None,
+        redactor: Redactor | None = None,
+        pieces: Mapping[str, Pieces] | None = None,
     ) -> None:
+        self.redactor = redactor
         self._reader = reader
-        self._matchers = matchers
+        self._comparing = Comparing(matchers, redactor, pieces)
         self._rerecorder = Rerecorder(writer)
         self._runs = ReplayedRuns(self, reader, self._rerecorder)
         self.lanes = Lanes(self._born, self._adopted, self._runs.go_parallel, self._begin, self._ended)
@@ -60,7 +71,7 @@ class Replaying:
         self._living = {self.lanes.main.number}
         self._arrivals = Arrivals(self._runs.unplug, self._baton, self._living.__contains__)
         self.cursor = Cursor(reader, lambda: self._arrivals.failure)
-        self._arrivals.follow(self.cursor, Reporter(reader, self.cursor, matchers, self.lanes))
+        self._arrivals.follow(self.cursor, Reporter(reader, self.cursor, self._comparing, self.lanes, redactor))
         self._runs.follow(self._arrivals)
         self.signals = ReplayedSignals(
             reader,
@@ -108,7 +119,7 @@ class Replaying:
             )
         recorded, took_ns, outcome = self._reader.call_body(event[3], row)
         alike = same(recorded, request)
-        reason = None if alike else self._matchers.get(name, exact)(recorded, request)
+        reason = self._comparing.difference(name, recorded, request)
         if reason is not None:
             self._arrivals.diverge("mismatch", f"{name} was asked something else: {reason}", lane, name, request)
         if self._rerecorder.active:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from functools import partial
 from itertools import islice
 from typing import Final
 
@@ -16,12 +16,15 @@ from testbench.errors import (
     StallError,
     TapeError,
 )
-from testbench.protocol import Matcher, Plain
+from testbench.protocol import Plain
+from testbench.redaction import Redactor
 from testbench.sessions._candidates import Candidate, nearest
+from testbench.sessions._comparing import Comparing
 from testbench.sessions._cursor import Cursor, RawEvent
 from testbench.sessions._divergence import Divergence
 from testbench.sessions._lanes import Lanes
-from testbench.sessions._matching import differences, exact
+from testbench.sessions._matching import differences
+from testbench.sessions._redacting import redacted
 from testbench.sessions._scene import scene
 from testbench.tape import Event, Reader
 from testbench.tape._view import make_event
@@ -48,15 +51,19 @@ class Reporter:
     Args:
         reader: the tape.
         cursor: where the replay is on it.
-        matchers: per kind and op, its matcher.
+        comparing: tells what would have matched.
         lanes: who runs and waits.
+        redactor: takes secrets out of what is shown; None leaves them there.
     """
 
-    def __init__(self, reader: Reader, cursor: Cursor, matchers: Mapping[str, Matcher], lanes: Lanes) -> None:
+    def __init__(
+        self, reader: Reader, cursor: Cursor, comparing: Comparing, lanes: Lanes, redactor: Redactor | None = None
+    ) -> None:
         self._reader = reader
         self._cursor = cursor
-        self._matchers = matchers
+        self._comparing = comparing
         self._lanes = lanes
+        self._redactor = redactor
 
     def error(self, code: str, reason: str, lane: str, name: str, request: Plain) -> DivergenceError:
         """Return the exception to raise; the cursor may not move any more.
@@ -69,6 +76,8 @@ class Reporter:
             request: what it asked.
         """
         cursor = self._cursor
+        if self._redactor is not None:
+            request, reason = self._redactor.value(request), self._redactor.text(reason)
         rest = cursor.rest(_REACH)
         recorded = None if cursor.event is None else self._view((cursor.seq, cursor.now_ns, cursor.event))
         alike = recorded is not None and f"{recorded.kind}.{recorded.op}" == name
@@ -94,7 +103,6 @@ class Reporter:
         return _ERRORS[code](str(report), report)
 
     def _candidates(self, rest: list[RawAt], name: str, request: Plain) -> list[Candidate]:
-        matcher = self._matchers.get(name, exact)
         named = {row.number for row in self._reader.kinds.values() if row.name == name}
         if not named:
             return []
@@ -102,7 +110,7 @@ class Reporter:
             (event for event in map(self._view, side) if event is not None)
             for side in ([at for at in self._behind() if at[2][0] in named], (at for at in rest if at[2][0] in named))
         )
-        return nearest(self._cursor.seq, request, behind, ahead, matcher)
+        return nearest(self._cursor.seq, request, behind, ahead, partial(self._comparing.unlike, name))
 
     def _behind(self) -> list[RawAt]:
         """Return the last events that were taken."""
@@ -122,6 +130,7 @@ class Reporter:
     def _view(self, at: RawAt) -> Event | None:
         seq, before_ns, raw = at
         try:
-            return make_event(self._reader, seq, before_ns + raw[1], raw, self._cursor.names)
+            event = make_event(self._reader, seq, before_ns + raw[1], raw, self._cursor.names)
+            return event if self._redactor is None else redacted(event, self._redactor)
         except TapeError:
             return None  # a damaged neighbour is no reason to hide the divergence; `testbench check` names it

@@ -110,6 +110,12 @@ class Session:
         return [*self._missed, *(self._mode.leaks if isinstance(self._mode, Recording) else ())]
 
     @property
+    def redactions(self) -> int:
+        """How many places of the tape hold a placeholder for a secret, so far; on replay, how many were compared."""
+        redactor = None if self._mode is None else self._mode.redactor
+        return 0 if redactor is None else redactor.redactions
+
+    @property
     def failure(self) -> TestbenchError | None:
         """The divergence of a replay so far, if any."""
         return self._mode.failure if isinstance(self._mode, Replaying) else None

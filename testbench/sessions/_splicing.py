@@ -7,13 +7,14 @@ no moment at which anything is exchanged under a running program: one crossing i
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import attrs
 
 from testbench.errors import UnsupportedError
-from testbench.protocol import Effect, Plain
+from testbench.protocol import Effect, Pieces, Plain
+from testbench.redaction import Redactor
 from testbench.sessions._lanes import Lane
 from testbench.sessions._prefix import Prefix
 from testbench.sessions._readers import Reader as Read
@@ -51,6 +52,8 @@ class Splicing(Recording):
         now_ns: the clock that stamps new ones.
         prefix: the old tape.
         total: how many events it holds.
+        redactor: as for `Recording`.
+        pieces: as for `Recording`.
 
     Raises:
         UnsupportedError: other threads run already.
@@ -58,8 +61,16 @@ class Splicing(Recording):
 
     mode = "splice"
 
-    def __init__(self, writer: Writer, now_ns: Callable[[], int], prefix: Prefix, total: int) -> None:
-        super().__init__(writer, now_ns)
+    def __init__(
+        self,
+        writer: Writer,
+        now_ns: Callable[[], int],
+        prefix: Prefix,
+        total: int,
+        redactor: Redactor | None = None,
+        pieces: Mapping[str, Pieces] | None = None,
+    ) -> None:
+        super().__init__(writer, now_ns, redactor, pieces)
         self._prefix: Prefix | None = prefix
         self._total = total
         self._sources: list[Source] = []

@@ -49,6 +49,7 @@ from testbench.recorders.process._ready import Readiness
 from testbench.recorders.process._reaping import Reaping
 from testbench.recorders.process._semaphores import install_semaphores
 from testbench.recorders.process._spawnv import Spawnv
+from testbench.recorders.process._streams import PIECES
 from testbench.recorders.process._system import System
 
 
@@ -64,6 +65,7 @@ class Process:
     kind = "process"
     version = 1
     matchers = MATCHERS
+    pieces = PIECES
 
     def __init__(self, env: tuple[str, ...] = (), virtual_pids: bool = False) -> None:
         self._env_names = tuple(env)
