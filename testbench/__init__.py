@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from testbench._fidelity import Fidelity, fidelity
     from testbench._header import HashSeedWarning
     from testbench._opened import Tape
+    from testbench._scrubbing import ScrubReport, Secret, scan, scrub
     from testbench.errors import (
         BlobDamagedError,
         BlobMissingError,
@@ -62,6 +63,8 @@ __all__ = [
     "RecordingError",
     "RefusedError",
     "Returned",
+    "ScrubReport",
+    "Secret",
     "Session",
     "StallError",
     "Tape",
@@ -84,6 +87,8 @@ __all__ = [
     "record",
     "recover",
     "replay",
+    "scan",
+    "scrub",
     "session",
     "verify",
 ]
@@ -93,6 +98,7 @@ _HOMES = {
     "testbench._fidelity": ("Fidelity", "fidelity"),
     "testbench._header": ("HashSeedWarning",),
     "testbench._opened": ("Tape",),
+    "testbench._scrubbing": ("ScrubReport", "Secret", "scan", "scrub"),
     "testbench.recorders": ("boundary",),
     "testbench.sessions": ("Divergence", "Leak", "LeakWarning", "Session"),
     "testbench.tape": ("Event", "Finding", "Raised", "Returned", "check", "diff", "recover"),

@@ -46,6 +46,7 @@ BELOW = {
         "_opened",
         "_verifying",
     },
+    "_scrubbing": {"errors", "protocol", "redaction", "tape", "sessions", "recorders"},
     "testing": {"errors", "protocol", "inplace", "values", "tape", "_api"},
     "harness": {"errors", "protocol", "inplace", "values", "tape", "processes", "recorders", "_api"},
     "cli": {
@@ -56,6 +57,7 @@ BELOW = {
         "processes",
         "_fidelity",
         "_opened",
+        "_scrubbing",
         "_api",
         "harness",
     },  # the command line also shows what harness offers
@@ -71,6 +73,7 @@ BELOW = {
         "_fidelity",
         "_header",
         "_opened",
+        "_scrubbing",
     },  # a list of names, no logic
 }
 

@@ -10,7 +10,22 @@ from collections.abc import Sequence
 from importlib import metadata
 from typing import Final, TextIO
 
-from testbench.cli import check, diff, export, fidelity, import_, info, record, recover, replay, session, show, verify
+from testbench.cli import (
+    check,
+    diff,
+    export,
+    fidelity,
+    import_,
+    info,
+    record,
+    recover,
+    replay,
+    scan,
+    scrub,
+    session,
+    show,
+    verify,
+)
 from testbench.cli._command import Command, Formatter, Parser
 from testbench.cli._exit import SIGNALLED, USAGE
 from testbench.cli._output import takes_colour, told
@@ -26,6 +41,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
     show.COMMAND,
     check.COMMAND,
     recover.COMMAND,
+    scan.COMMAND,
+    scrub.COMMAND,
     diff.COMMAND,
     fidelity.COMMAND,
     export.COMMAND,

@@ -7,7 +7,7 @@ from typing import Final
 
 import attrs
 
-from testbench.protocol import Plain, Recorder
+from testbench.protocol import Pieces, Plain, Recorder
 from testbench.recorders.boundary import Boundary, boundary
 from testbench.recorders.clock import Clock
 from testbench.recorders.clock._instants import instant_ns
@@ -31,6 +31,7 @@ __all__ = [
     "Wait",
     "boundary",
     "instant_ns",
+    "known_pieces",
     "zone",
 ]
 
@@ -65,3 +66,8 @@ BUILTIN: Final[dict[str, Callable[[Settings], Recorder]]] = {
     "timer": lambda settings: Timer(settings.virtual),
 }
 """Every built-in kind and how it is made, in the order of installation."""
+
+
+def known_pieces() -> dict[str, Pieces]:
+    """Return per kind and op of these which bytes of an event are pieces of streams."""
+    return {f"{Process.kind}.{op}": pieces for op, pieces in Process.pieces.items()}

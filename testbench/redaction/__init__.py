@@ -2,9 +2,21 @@
 
 from testbench.redaction._fitting import Fitting
 from testbench.redaction._options import Redact, as_values, check_redact, redactor
-from testbench.redaction._redactor import Redactor
+from testbench.redaction._redactor import Redactor, highest
 from testbench.redaction._rules import Rule
 from testbench.redaction._spans import Span
 from testbench.redaction._streams import Piece, Streams
 
-__all__ = ["Fitting", "Piece", "Redact", "Redactor", "Rule", "Span", "Streams", "as_values", "check_redact", "redactor"]
+__all__ = [
+    "Fitting",
+    "Piece",
+    "Redact",
+    "Redactor",
+    "Rule",
+    "Span",
+    "Streams",
+    "as_values",
+    "check_redact",
+    "highest",
+    "redactor",
+]

@@ -25,6 +25,7 @@ def redactor(
     *,
     environ: Mapping[str, str] | None = None,
     replaying: bool = False,
+    first: int = 0,
     found: Callable[[tuple[str, ...], Span], None] | None = None,
 ) -> Redactor | None:
     """Return the redactor of one session, None if nothing is to be redacted.
@@ -34,6 +35,7 @@ def redactor(
         values: secrets, to be redacted wherever they stand.
         environ: variables; those that are secrets by their names are redacted wherever they stand.
         replaying: there is a tape that has placeholders already.
+        first: the number before that of the first secret.
         found: told of each secret that is replaced, and where.
 
     Raises:
@@ -43,7 +45,7 @@ def redactor(
         if list(values):
             raise UsageError("redact_values= has no meaning where redact= is off; give one or the other")
         return None
-    secrets = Secrets(_ELSEWHERE if replaying else 0)
+    secrets = Secrets(_ELSEWHERE if replaying else first, replaying=replaying)
     for value in environment_secrets(environ or {}):
         secrets.remember(value, lasting=True)
     for secret in values:

@@ -16,6 +16,7 @@ from testbench.redaction._rules import Rules
 from testbench.redaction._secrets import Secrets
 from testbench.redaction._spans import Span, merged
 from testbench.redaction._unfinished import unfinished
+from testbench.redaction._unifying import unified
 
 _LARGE: Final = 65_536
 _PROGRAMS: Final = tuple(program.encode() for program in PROGRAMS)
@@ -76,7 +77,8 @@ class Redactor:
 
     def live(self, recorded: Plain, live: Plain) -> Plain:
         """Return a live request as it would be on this tape: its secrets stand for those of the recorded one."""
-        self.secrets.expect(stand_in for _, stand_in in _placeholders_in(recorded))
+        live = unified(recorded, live, self.secrets)
+        self.secrets.expect(stand_in for _, stand_in in placeholders_in(recorded))
         redacted = self.value(live)
         self.secrets.expect_no_more()
         return redacted
@@ -201,11 +203,16 @@ def _gives_secret(name: str, request: Plain) -> bool:
     return any(isinstance(word, str) and is_secret_name(word) for word in asked)
 
 
-def _placeholders_in(value: Plain) -> Iterable[tuple[int, str]]:
+def placeholders_in(value: Plain) -> Iterable[tuple[int, str]]:
     if isinstance(value, str):
         yield from placeholders(value)
     elif isinstance(value, bytes):
         yield from placeholders(value.decode("latin-1"))
     elif isinstance(value, (list, dict)):
         for item in value if isinstance(value, list) else [part for pair in value.items() for part in pair]:
-            yield from _placeholders_in(item)
+            yield from placeholders_in(item)
+
+
+def highest(value: Plain) -> int:
+    """Return the highest number of a placeholder in a value, 0 if there is none."""
+    return max((number for number, _ in placeholders_in(value)), default=0)

@@ -25,12 +25,14 @@ class Secrets:
 
     Args:
         first: the number before the first one.
+        replaying: what stands on the tape is taken as it is, whatever the length of a live secret.
 
     Attributes:
         literals: the values to look for.
     """
 
-    def __init__(self, first: int = 0) -> None:
+    def __init__(self, first: int = 0, *, replaying: bool = False) -> None:
+        self._replaying = replaying
         self._stand_ins: dict[bytes, str] = {}
         self._bound: dict[bytes, str] = {}  # on replay: what the tape holds for the secrets of this run
         self._taken: set[str] = set()
@@ -44,14 +46,33 @@ class Secrets:
         """Return what stands for a secret on the tape."""
         key = _key(secret)
         bound = self._bound.get(key) or (self._bind(key) if self._expected else None)
-        if bound is not None:
+        if bound is not None and (self._replaying or len(bound) == len(secret)):
             return bound if isinstance(secret, str) else bound.encode()
+        if bound is not None:
+            return placeholder(self._number_of(bound), secret)
         found = self._stand_ins.get(key)
         if found is None:
             found = self._stand_ins[key] = self._next(secret)
         if len(found) == len(secret):
             return found if isinstance(secret, str) else found.encode()
         return placeholder(self._number_of(found), secret)  # text beyond ASCII is longer as bytes
+
+    def bind(self, pairs: Mapping[str, bytes]) -> bool:
+        """Let live secrets stand for placeholders; False, and none does, where one stands for something else.
+
+        Args:
+            pairs: secrets by placeholder.
+        """
+        for stand_in, key in pairs.items():
+            if self._bound.get(key, stand_in) != stand_in or (stand_in in self._taken and key not in self._bound):
+                return False
+        if len(set(pairs.values())) != len(pairs):
+            return False
+        for stand_in, key in pairs.items():
+            self._bound[key] = stand_in
+            self._taken.add(stand_in)
+            self.remember(key)
+        return True
 
     def _bind(self, key: bytes) -> str:
         """Let a live secret stand for the next of the recorded ones that no other stands for."""

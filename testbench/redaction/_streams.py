@@ -121,8 +121,9 @@ class Stream:
         for span in found:
             if first < span.end and span.start < end:
                 stand_in = self._redactor.stand_in(text[span.start : span.end], span)
-                if len(stand_in) == span.end - span.start:
-                    redacted[span.start : span.end] = stand_in[: end - span.start]
+                if len(stand_in) != span.end - span.start:  # while recording they are of equal length
+                    stand_in = b"*" * (span.end - span.start)
+                redacted[span.start : span.end] = stand_in[: end - span.start]
         for piece in settled:
             piece.settle(bytes(redacted[first : first + len(piece.data)]))
             first += len(piece.data)

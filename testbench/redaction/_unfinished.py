@@ -12,7 +12,9 @@ from testbench.redaction._named import bearers, named
 from testbench.redaction._patterns import BYTES
 from testbench.redaction._shapes import STARTS
 
-_URL_OPEN: Final = r"://[^\s/@:'\"<>\\?#\x00-\x20\x7f-\xff]{0,256}:(?P<secret>[^\s/@'\"<>\\\x00-\x20\x7f-\xff]{1,512})\Z"
+_URL_OPEN: Final = (
+    r"://[^\s/@:'\"<>\\?#\x00-\x20\x7f-\xff]{0,256}:(?P<secret>[^\s/@'\"<>\\\x00-\x20\x7f-\xff]{1,512})\Z"
+)
 _BLOCK: Final = 70_000
 """The largest private key, in bytes, and what stands around it."""
 

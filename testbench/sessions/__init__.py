@@ -1,17 +1,22 @@
 """The modes: the only code that knows recording from replaying."""
 
+from testbench.sessions._comparing import Comparing
 from testbench.sessions._divergence import Divergence
 from testbench.sessions._leaks import Leak
+from testbench.sessions._outbox import Outbox
 from testbench.sessions._prefix import Prefix
 from testbench.sessions._recording import Recording
+from testbench.sessions._redacting import highest_on
 from testbench.sessions._replaying import Replaying
 from testbench.sessions._session import LeakWarning, Run, Session
 from testbench.sessions._splicing import Splice, Splicing
 
 __all__ = [
+    "Comparing",
     "Divergence",
     "Leak",
     "LeakWarning",
+    "Outbox",
     "Prefix",
     "Recording",
     "Replaying",
@@ -19,4 +24,5 @@ __all__ = [
     "Session",
     "Splice",
     "Splicing",
+    "highest_on",
 ]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, Protocol
 
 import attrs
 
@@ -13,7 +13,7 @@ from testbench.protocol import Pieces, Place, Plain
 from testbench.redaction import Piece, Redactor, Streams
 from testbench.sessions._places import at, replaced
 from testbench.sessions._redacting import value_of, with_value
-from testbench.tape import Outcome, Returned, Writer
+from testbench.tape import Outcome, Returned
 
 _LANE_START: Final = 0
 
@@ -56,6 +56,28 @@ class _Crossing:
             self.outcome = replaced(self.outcome, place[1:], data)
 
 
+class Tape(Protocol):
+    """What an outbox writes to; see `testbench.tape.Writer`."""
+
+    def kind(self, name: str, fields: Sequence[str]) -> int:
+        """Return the number of a kind."""
+
+    def event(self, event: list[Any]) -> None:
+        """Append one event."""
+
+    def call_body(self, values: Sequence[Plain], outcome: Outcome) -> Any:
+        """Lower one crossing."""
+
+    def run_body(self, values: list[Any]) -> Any:
+        """Lower the values of a run."""
+
+    def flush(self, open_run: list[Any] | None = None) -> None:
+        """Put everything into the file."""
+
+    def close(self) -> None:
+        """Finish."""
+
+
 class Outbox:
     """Writes events, redacted; those that have to wait let all later ones wait behind them.
 
@@ -66,7 +88,7 @@ class Outbox:
     """
 
     def __init__(
-        self, writer: Writer, redactor: Redactor | None = None, pieces: Mapping[str, Pieces] | None = None
+        self, writer: Tape, redactor: Redactor | None = None, pieces: Mapping[str, Pieces] | None = None
     ) -> None:
         self._writer = writer
         self._redactor = redactor

@@ -1,13 +1,15 @@
-"""Events without their secrets, to be shown."""
+"""Secrets in events: showing these without, and what an earlier redaction has left on a tape."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import attrs
 
-from testbench.redaction import Redactor
-from testbench.tape import Event, Outcome, Raised, Returned
+from testbench.redaction import Redactor, highest
+from testbench.tape import Event, Outcome, Raised, Reader, Returned
+
+_LANE_START: Final = 0
 
 
 def redacted(event: Event, redactor: Redactor) -> Event:
@@ -32,3 +34,14 @@ def with_value(outcome: Outcome, given: Any, value: Any) -> Outcome:
     if value is given:
         return outcome
     return Returned(value) if isinstance(outcome, Returned) else Raised(outcome.type, value["args"], value["state"])
+
+
+def highest_on(reader: Reader) -> int:
+    """Return the highest number of a placeholder on a tape, 0 if it holds none."""
+    found = highest(reader.meta)
+    for number, _, _, body in reader.events():
+        row = reader.kinds[number]
+        if number != _LANE_START and row.fields != ("values",):
+            request, _, outcome = reader.call_body(body, row)
+            found = max(found, highest(request), highest(value_of(outcome)))
+    return found
