@@ -23,7 +23,7 @@ _CONTEXTS: Final = (*(needle.encode() for needle in NEEDLES), b"://", b"bearer")
 """A text without any of these, in lower case, has no secret but by its looks."""
 
 _LONE_STARTS: Final = tuple(start.encode() for start in LONE_STARTS)
-_RUN: Final = r"[A-Za-z0-9_.+/=-]{14}"
+_RUN: Final = re.compile(rb"[A-Za-z0-9_.+/=-]{14}")
 """No token is shorter, so that most small values need no further look."""
 
 _SMALL: Final = 2048
@@ -39,7 +39,7 @@ def may_hold(data: bytes) -> bool:
     for needle in _CONTEXTS:
         if needle in low:
             return True
-    if len(data) < _SMALL and BYTES.get(_RUN).search(data) is None:
+    if len(data) < _SMALL and _RUN.search(data) is None:
         return False
     for start in _LONE_STARTS:
         if start in data:

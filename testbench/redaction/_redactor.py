@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from functools import cache
 from marshal import dumps
 from typing import Any, AnyStr, Final
 
@@ -60,9 +61,10 @@ class Redactor:
             request: what was asked.
             outcome: what came back: a value, or arguments and attributes of an exception.
         """
-        if not self._may_hold((name, request, outcome)):
+        told = type(outcome) in (str, bytes) and self._usual and _gives_secret(name)
+        if not told and not self._may_hold((request, outcome)):
             return request, outcome
-        told = type(outcome) in (str, bytes) and self._usual and _gives_secret(name, request)
+        told = told or (type(outcome) in (str, bytes) and self._usual and _asks_for_secret(request))
         return self._at("request", request, eager=True), self._at("outcome", outcome, named=told)
 
     def value(self, value: Plain, *, eager: bool = True) -> Plain:
@@ -115,7 +117,11 @@ class Redactor:
         data = dumps(value, 2)
         if self.may_hold(data):
             return True
-        return len(data) < _LARGE and any(program in data for program in _PROGRAMS)
+        if len(data) < _LARGE and b"-" in data:
+            for program in _PROGRAMS:
+                if program in data:
+                    return True
+        return False
 
     def may_hold(self, data: bytes) -> bool:
         """Tell whether bytes are worth a look; quick, and seldom without reason."""
@@ -195,10 +201,14 @@ def _overlaps(span: Span, others: Iterable[Span]) -> bool:
     return any(span.start < other.end and other.start < span.end for other in others)
 
 
-def _gives_secret(name: str, request: Plain) -> bool:
-    """Tell whether what comes back is a secret by what was asked: ``get_password()``, ``getenv("API_KEY")``."""
-    if _GIVES.search(name.lower()):
-        return True
+@cache
+def _gives_secret(name: str) -> bool:
+    """Tell whether what comes back is a secret by what was called: ``get_password()``."""
+    return _GIVES.search(name.lower()) is not None
+
+
+def _asks_for_secret(request: Plain) -> bool:
+    """Tell whether what comes back is a secret by what was asked: ``getenv("API_KEY")``."""
     asked = list(request.values()) if isinstance(request, dict) else [request]
     return any(isinstance(word, str) and is_secret_name(word) for word in asked)
 
