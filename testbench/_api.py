@@ -229,9 +229,7 @@ class Testbench:
                 raise
         else:
             redactor = self._redactor(replaying=True)
-            mode = Replaying(
-                reader, matchers, stall_s=self.stall_s, writer=writer, redactor=redactor, pieces=pieces
-            )
+            mode = Replaying(reader, matchers, stall_s=self.stall_s, writer=writer, redactor=redactor, pieces=pieces)
         return Run(
             mode=mode,
             recorders=recorders,

@@ -273,3 +273,19 @@ def test_two_recordings_of_the_same_are_alike(tmp_path: Path) -> None:
             fetch("s3cr3t-value-1", ["x", {"token": "an0ther-1"}])
             get_secret("db_password")
     assert tapes[0].read_bytes() == tapes[1].read_bytes()
+
+
+def test_a_splice_goes_on_with_the_same_placeholders(tmp_path: Path) -> None:
+    """A secret of the old part has its placeholder in the new part too, and new secrets get new numbers."""
+    tape = tmp_path / "t.tape"
+    with testbench.record(tape):
+        fetch("first-pass-1", "a")
+        fetch("second-pass-2", "b")
+    with testbench.session(tape, mode="splice"):
+        fetch("first-pass-9", "a")
+        fetch("first-pass-9", "c")
+        fetch("th1rd-password", "d")
+    asked = [event.request for event in testbench.open_tape(tape)]
+    assert [row["what"] for row in asked] == ["a", "c", "d"]  # type: ignore[index]
+    assert [row["password"] for row in asked] == ["${SECRET:1.}", "${SECRET:1.}", "${SECRET:3...}"]  # type: ignore[index]
+    assert on_disk(tape, ["first-pass-1", "first-pass-9", "th1rd-password"]) == []
