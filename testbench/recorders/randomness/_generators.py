@@ -14,6 +14,7 @@ a replay does not repeat: another thread that draws from it too, or a function m
 
 from __future__ import annotations
 
+import struct
 import sys
 import threading
 import weakref
@@ -182,13 +183,27 @@ class Generators:
         finally:
             self.drawing.free.discard(id(generator))
 
-    def lend(self, generator: Any, state: Any) -> None:
-        """Bring a generator into a state that is not its own, which it gets back at the end."""
+    def lend(self, generator: Any, state: Any, op: str = "state") -> None:
+        """Bring a generator into a state that is not its own, which it gets back at the end; ``op`` has given it."""
         own = self.states.read(generator)
         if state != own:
             known = self._look_up(generator)
             known.before = known.before or own
+            self._write(generator, op, state)
+
+    def refuse(self, op: str, error: Exception) -> None:
+        """Refuse what the tape gives instead of a state; a recording never gets here, as its states are real."""
+        told = (
+            f"the tape holds no state of a generator there ({type(error).__name__}: {error}), so something else has "
+            "written it; record again"
+        )
+        self.call.leak(f"{self.prefix}{op}", {}, lambda: None, instead=told)
+
+    def _write(self, generator: Any, op: str, state: Any) -> None:
+        try:
             self.states.write(generator, state)
+        except (LookupError, TypeError, ValueError, AttributeError, struct.error) as error:
+            self.refuse(op, error)
 
     def restore(self) -> None:
         """Take out of the generators what the tape, or the user's seed, has put into them."""
@@ -206,7 +221,7 @@ class Generators:
             changed = known.changed
             state: Any = self.call(f"{self.prefix}again", {}, lambda: self.states.read(generator) if changed else None)
             if state is not None and state != self.states.read(generator):
-                self.states.write(generator, state)
+                self._write(generator, "again", state)
         known.exact, known.changed, known.marked = True, False, self.drawing.marked
 
     def first(self, generator: Any) -> dict[str, Plain]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import _random
 import functools
 import random
+import struct
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any, Final
@@ -123,7 +124,11 @@ def _getstate_of(generators: Generators, original: _Function) -> _Function:
     def getstate(self: Any) -> Any:
         if id(self) in drawing.free:
             return original(self)
-        return words_of(draw(self, "getstate", {}, lambda: bytes_of(original(self))))
+        packed = draw(self, "getstate", {}, lambda: bytes_of(original(self)))
+        try:
+            return words_of(packed)
+        except (TypeError, struct.error) as error:
+            generators.refuse("getstate", error)
 
     return getstate
 

@@ -92,7 +92,7 @@ class NumpyGenerators(Generators):
         state: Any = self.call(f"{self.prefix}draw", {"method": op}, perform)
         if not drawn:
             with self._alone, self.freely(generator):
-                self.lend(generator, state)
+                self.lend(generator, state, "draw")
                 drawn.append(_done(effect))
         return drawn[0]()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import _random
 import struct
 from collections.abc import Callable, Mapping
+from types import NoneType
 from typing import Any, Final
 
 import attrs
@@ -38,9 +39,12 @@ class States:
 
     def write(self, generator: _random.Random, state: Mapping[str, Any]) -> None:
         """Bring a generator into a state."""
-        self._put(generator, words_of(state["words"]))
+        words, left = words_of(state["words"]), state[GAUSS_NEXT]
+        if type(left) not in (float, NoneType):
+            raise TypeError(f"expected a float that gauss has left, or None, not {left!r}")
+        self._put(generator, words)
         if hasattr(generator, "__dict__"):
-            generator.__dict__[GAUSS_NEXT] = state[GAUSS_NEXT]
+            generator.__dict__[GAUSS_NEXT] = left
 
 
 def packed(words: tuple[int, ...], left: float | None) -> dict[str, Plain]:
