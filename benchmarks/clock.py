@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import datetime
 import itertools
+import subprocess
+import sys
 import tempfile
 import time
 import timeit
@@ -18,14 +20,14 @@ from pathlib import Path
 
 import freezegun
 import time_machine
-from _table import at_most, beside
+from _table import at_least, at_most, beside
 
 import testbench
 from testbench.inplace import Redirect
 from testbench.inplace.real import perf_counter_ns
 
-ROUNDS = 15
-READS = 50_000
+ROUNDS = 30
+READS = 20_000
 GOALS = {
     ("time.time()", "recorded"): 3.0,
     ("time.time()", "replayed"): 0.6,
@@ -134,6 +136,50 @@ def per_session(tape: Path, opening: Callable[[Path], AbstractContextManager[obj
     return best / 1e6
 
 
+MANY = """
+import re, sys, time, testbench
+from collections import deque
+from itertools import repeat, starmap
+peak = lambda: int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1])
+how, tape = getattr(testbench, sys.argv[1]), sys.argv[2]
+read = lambda count: deque(starmap(time.time, repeat((), count)), maxlen=0)
+with how(tape):
+    read(500_000)
+    time.monotonic()
+    before = peak()
+    for _ in range(19):
+        read(500_000)
+        time.monotonic()
+print(peak() - before)
+"""
+"""Reads a clock ten million times, another one now and then; prints by how many KiB that made the process grow."""
+
+
+def report_many() -> None:
+    """Print what ten million reads cost on the tape, and in memory on record and replay."""
+    with tempfile.TemporaryDirectory() as folder:
+        tape = Path(folder) / "many.tape"
+        for how in ("record", "replay"):
+            command = [sys.executable, "-c", MANY, how, tape]
+            grown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+            at_most(f"10,000,000 reads, memory added to {how}", int(grown) / 1024, 4, " MiB")
+        at_most("10,000,000 reads, on the tape", tape.stat().st_size / 1e7, 12, " bytes each")
+
+
+def report_long_run() -> None:
+    """Print what a replayed read costs where the tape is too long to be verified when it is opened."""
+    count, best, plain = 131_072, float("inf"), min(read(lambda: time.time, 131_072) for _ in range(ROUNDS))
+    with tempfile.TemporaryDirectory() as folder:
+        tape = Path(folder) / "long.tape"
+        with testbench.record(tape, recorders=["clock"]):
+            for _ in range(2 * ROUNDS):
+                read(lambda: time.time, count)
+        with testbench.replay(tape):
+            for _ in range(2 * ROUNDS):
+                best = min(best, read(lambda: time.time, count))
+    beside("time.time(), replayed, 4,000,000 reads, times plain", best / plain)
+
+
 def report_sessions() -> None:
     """Print what a session costs that does nothing."""
     with tempfile.TemporaryDirectory() as folder:
@@ -152,12 +198,16 @@ def report(function: str, best: dict[str, float]) -> None:
             at_most(line, ns / plain, GOALS[function, name])
         else:
             beside(line, ns / plain)
+    for name in OTHERS:
+        at_least(f"{function}, {name}, times replayed", best[name] / best["replayed"], 10)
 
 
 def main() -> None:
     """Measure and print."""
     for function, (look_up, with_floors) in FUNCTIONS.items():
         report(function, measure(look_up, with_floors))
+    report_long_run()
+    report_many()
     report_sessions()
 
 

@@ -6,6 +6,7 @@ import _posixsubprocess
 import _random
 import _signal
 import _socket
+import _ssl
 import _thread
 import ctypes
 import datetime
@@ -16,6 +17,7 @@ import pickle
 import posix
 import queue
 import random
+import resource
 import select
 import subprocess
 import threading
@@ -30,7 +32,20 @@ import pytest
 import testbench
 from testbench.inplace import _layout
 
-MODULES = (_posixsubprocess, _random, _signal, _socket, _thread, posix, random, select, subprocess, time)
+MODULES = (
+    _posixsubprocess,
+    _random,
+    _signal,
+    _socket,
+    _ssl,
+    _thread,
+    posix,
+    random,
+    resource,
+    select,
+    subprocess,
+    time,
+)
 TYPES = (
     *(datetime.datetime, datetime.date, _random.Random, random.Random, subprocess.Popen, io.FileIO, ctypes.CDLL),
     *(_thread.LockType, _thread.RLock, queue.SimpleQueue, type(select.poll()), select.epoll, _socket.socket),

@@ -6,8 +6,9 @@ asked with a request or answered in parts is a crossing: ``sleep``, ``localtime`
 (`_moments`), and time-based UUIDs (`testbench.recorders.clock._uuids`).
 
 Functions are redirected as objects, so every name bound to them earlier follows, and so does the standard library:
-``threading``, ``queue``, ``subprocess``, ``logging``, ``asyncio``, ``date.today()``. Not reached are C code that asks
-the operating system itself, and a bound method made before the session (``now = datetime.now``).
+``threading``, ``queue``, ``subprocess``, ``logging``, ``asyncio``, ``date.today()``. So do methods that were bound
+before (``now = datetime.now``), and two clocks that C code reads (`_foreign`). Not reached is other C code that asks
+the operating system itself.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from testbench.recorders.clock._instants import instant_ns, span_ns
 from testbench.recorders.clock._moments import install_moments
 from testbench.recorders.clock._spinning import Spinning
 from testbench.recorders.clock._still import StillWaits
+from testbench.recorders.clock._usage import install_usage
 from testbench.recorders.clock._uuids import install_uuids
 from testbench.recorders.clock._virtual import VirtualClock
 from testbench.recorders.clock._zone import living_in
@@ -86,6 +88,7 @@ class Clock:
             install_dates(call, stack, virtual)
             install_uuids(call, stack, virtual)
             install_foreign(call, stack, virtual)
+            install_usage(call, stack, virtual)
             self._install_hands(call)
             self._doors["sleep"] = install_moments(call, stack, virtual, waits)
             if virtual is not None and waits is not None:

@@ -1,6 +1,6 @@
 """``os.urandom`` and ``os.getrandom``: bytes of the operating system, and all that the standard library makes of them.
 
-That is ``secrets``, ``random.SystemRandom``, ``uuid.uuid4``, and the seeds of numpy.
+That is ``secrets``, ``random.SystemRandom``, ``uuid.uuid4``, and the seeds of numpy. ``ssl.RAND_bytes`` is here too.
 """
 
 from __future__ import annotations
@@ -9,11 +9,12 @@ import operator
 import os
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from types import ModuleType
 from typing import Any, Final
 
 from testbench.inplace import Redirect
 from testbench.protocol import Call, Matcher, Plain
-from testbench.recorders._imports import Importing
+from testbench.recorders._imports import Importing, when_imported
 from testbench.recorders.randomness._pinned import Pinned
 
 _URANDOM: Final = os.urandom
@@ -29,6 +30,23 @@ def install_bytes(call: Call, stack: ExitStack, pinned: Pinned | None, importing
         getrandom = Redirect(_GETRANDOM)
         stack.callback(getrandom.restore)
         getrandom.to(_getrandom(call, getrandom.original, pinned))
+    when_imported("_ssl", stack, Importing(), lambda ssl: _install_ssl(call, stack, ssl, pinned))
+
+
+def _install_ssl(call: Call, stack: ExitStack, ssl: ModuleType, pinned: Pinned | None) -> None:
+    """Send ``ssl.RAND_bytes`` through ``call``: a generator of OpenSSL, which is seeded by the system in C."""
+    rand_bytes = Redirect(ssl.RAND_bytes)
+    stack.callback(rand_bytes.restore)
+    original = rand_bytes.original
+    ask = original if pinned is None else pinned.bytes
+
+    def rand(size: Any) -> Any:
+        amount = count(size)
+        if amount <= 0:
+            return original(size)
+        return call("ssl_bytes", {"size": amount}, lambda: ask(amount), raises=(OSError, OverflowError))
+
+    rand_bytes.to(rand)
 
 
 def _urandom(
@@ -77,4 +95,4 @@ def _same_size(recorded: Plain, live: Plain) -> str | None:
     return f"the program asks for {live.get('size')!r} random bytes, the tape holds {recorded.get('size')!r}"
 
 
-MATCHERS: Final[Mapping[str, Matcher]] = {"urandom": _same_size, "getrandom": _same_size}
+MATCHERS: Final[Mapping[str, Matcher]] = dict.fromkeys(("urandom", "getrandom", "ssl_bytes"), _same_size)

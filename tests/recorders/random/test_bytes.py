@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import secrets
+import ssl
 import uuid
 from os import urandom as early
 
@@ -21,6 +22,7 @@ from testbench import DivergenceError, UsageError
         (lambda: early(5), [5]),
         (lambda: os.getrandom(7, os.GRND_NONBLOCK), [7]),
         (lambda: secrets.token_hex(8), [8]),
+        (lambda: ssl.RAND_bytes(9), [9]),
         (lambda: secrets.randbelow(1000) < 1000, [2]),
         (lambda: secrets.choice("ab") in "ab", [1]),
         (lambda: uuid.uuid4(), [16]),
