@@ -55,11 +55,14 @@ class Settings:
     recorded: Mapping[str, Plain] = attrs.field(factory=dict)
 
 
+def _process(settings: Settings) -> Process:
+    still = settings.virtual if settings.virtual is not None and settings.virtual.still else None
+    return Process(settings.env, virtual_pids=still is not None, lasting=None if still is None else still.lasting)
+
+
 BUILTIN: Final[dict[str, Callable[[Settings], Recorder]]] = {
     "clock": lambda settings: Clock(settings.virtual, settings.zone),
-    "process": lambda settings: Process(
-        env=settings.env, virtual_pids=settings.virtual is not None and settings.virtual.still
-    ),
+    "process": _process,
     "random": lambda settings: Randomness(settings.seed),
     "call": lambda settings: Boundary(),
     "wait": lambda settings: Wait(1 if settings.recorded.get("wait") == 1 else 2),

@@ -99,7 +99,7 @@ class Readiness:
         if not is_ours():
             answer = look(seconds)
             if seconds is not None and not _any_of(answer):
-                self._virtual.advance(self._waits.past(seconds))
+                self._virtual.elapse(seconds)
         elif seconds is None:
             what = "descriptors that nobody else makes ready"
             with reporting(self._call, what):

@@ -79,5 +79,5 @@ class Sockets:
             raise
         finally:
             if late and seconds is not None:
-                self._virtual.advance(self._waits.past(seconds))
+                self._virtual.elapse(seconds)
         return answer

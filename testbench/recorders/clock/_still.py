@@ -11,7 +11,6 @@ is no deadline.
 from __future__ import annotations
 
 import _thread
-import math
 import platform
 import sys
 from collections.abc import Callable
@@ -73,12 +72,8 @@ class StillWaits:
         return bool(self._foreign) and str(_thread.get_native_id()) in self._foreign
 
     def past(self, seconds: float) -> int:
-        """Return the nanoseconds after which whoever reads the clock as a double sees that so much time is over.
-
-        Who waits and then looks whether it is too late, as event loops and futures do, would else wait for 0 s and look
-        again, for ever.
-        """
-        return math.ceil((seconds + math.ulp(self._virtual.monotonic_ns() / 1e9 + seconds)) * 1e9)
+        """Return the nanoseconds of a timeout; see `VirtualClock.past`."""
+        return self._virtual.past(seconds)
 
     def sleep(self, ns: int) -> None:
         """Let time elapse; other threads may wake up earlier."""

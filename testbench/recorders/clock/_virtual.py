@@ -5,6 +5,7 @@ Both can be moved by hand: `advance` and `travel_to`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
@@ -77,6 +78,22 @@ class VirtualClock:
                 f"a clock cannot be advanced by {ns} ns; time elapses forwards only. Use travel_to to set it back."
             )
         self.reach(self.elapsed_ns + ns)
+
+    def elapse(self, seconds: float) -> None:
+        """Let a timeout elapse, and so much more that whoever reads the clock as a double sees that it is over.
+
+        Who waits and then looks whether it is too late, as event loops and futures do, would else look for ever.
+        """
+        self.reach(self.elapsed_ns + self.past(seconds))
+
+    def lasting(self) -> Callable[[float], None]:
+        """Begin a wait that is real; return what lets a timeout of it elapse, as far as it has not meanwhile."""
+        begun_ns = self.elapsed_ns
+        return lambda seconds: self.reach(begun_ns + self.past(seconds))
+
+    def past(self, seconds: float) -> int:
+        """Return the nanoseconds after which a timeout has elapsed so."""
+        return math.ceil((seconds + math.ulp(self.monotonic_ns() / _SECOND_NS + seconds)) * _SECOND_NS)
 
     def reach(self, elapsed_ns: int) -> None:
         """Let time elapse until it has been running for so long; nothing happens if it has already.

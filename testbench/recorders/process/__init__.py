@@ -32,7 +32,7 @@ from typing import Any
 from testbench.errors import UnsupportedError, UsageError
 from testbench.protocol import Call
 from testbench.recorders.process._beyond import install_beyond
-from testbench.recorders.process._children import Children
+from testbench.recorders.process._children import Children, Lasting
 from testbench.recorders.process._control import Control
 from testbench.recorders.process._descriptors import Descriptors
 from testbench.recorders.process._direct import Direct
@@ -60,6 +60,8 @@ class Process:
         env: names of environment variables that belong to a request, with the values that the child gets; no others
             reach the tape.
         virtual_pids: tell the program pids that repeat from run to run (5000000, 5000001, …) instead of the system's.
+        lasting: begins a wait, and gives what is told for how many seconds it has been in vain, where the clock of the
+            program stands still.
     """
 
     kind = "process"
@@ -67,9 +69,15 @@ class Process:
     matchers = MATCHERS
     pieces = PIECES
 
-    def __init__(self, env: tuple[str, ...] = (), virtual_pids: bool = False) -> None:
+    def __init__(
+        self,
+        env: tuple[str, ...] = (),
+        virtual_pids: bool = False,
+        lasting: Lasting | None = None,
+    ) -> None:
         self._env_names = tuple(env)
         self._virtual_pids = virtual_pids
+        self._lasting = lasting
         self._installed = False
 
     @contextmanager
@@ -83,7 +91,7 @@ class Process:
         if self._installed:
             raise UsageError("this process recorder is installed already; make a new Process for each session.")
         _check_system()
-        children = Children(call, virtual_pids=self._virtual_pids)
+        children = Children(call, virtual_pids=self._virtual_pids, lasting=self._lasting)
         with ExitStack() as stack:
             stack.callback(children.hand_over)
             popen = PopenMethods(children, self._env_names)

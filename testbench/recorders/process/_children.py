@@ -18,6 +18,8 @@ from testbench.recorders.process._outputs import NO_OUTPUTS, Outputs
 FIRST_VIRTUAL_PID: Final = 5_000_000
 """Linux gives no pid above 4194304 (PID_MAX_LIMIT), so these never mean a real process."""
 
+Lasting = Callable[[], Callable[[float], None]]
+
 
 class _Thread(Depth):
     """How deep a thread is in doings that are no crossings, what stands for it, and how many children it started."""
@@ -34,6 +36,8 @@ class Children:
     Args:
         call: the waist.
         virtual_pids: tell the program pids that repeat from run to run.
+        lasting: begins a wait, and gives what is told for how many seconds it has been in vain, where the clock of the
+            program does not go on by itself.
 
     Attributes:
         thread: what is known of the running thread. While its ``depth`` is above zero, nothing it does is a crossing.
@@ -44,8 +48,9 @@ class Children:
         cross: makes one crossing, as `testbench.protocol.Call` does; its method itself is twice as fast as the object.
     """
 
-    def __init__(self, call: Call, *, virtual_pids: bool) -> None:
+    def __init__(self, call: Call, *, virtual_pids: bool, lasting: Lasting | None = None) -> None:
         self._call = call
+        self._lasting = lasting
         self.cross: Callable[..., Outcome] = call.__call__  # type: ignore[assignment]  # outcomes of this kind are dicts
         self._virtual = itertools.count(FIRST_VIRTUAL_PID) if virtual_pids else None
         self.thread = _Thread()
@@ -59,6 +64,14 @@ class Children:
         self._terminal_reported = False
 
     # Crossings.
+
+    def timed(self, seconds: float | None, effect: Callable[[], Outcome]) -> Outcome:
+        """Run an effect; where time runs out in it, it elapses on the clock of the program."""
+        lasted = None if self._lasting is None else self._lasting()
+        outcome = effect()
+        if lasted is not None and seconds is not None and outcome.get("timeout"):
+            lasted(seconds)
+        return outcome
 
     def observed(self, child: Child, outcome: Outcome) -> None:
         """Let an outcome show in the files that the child shares with the program, and complete it from ``output``."""

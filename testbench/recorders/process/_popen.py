@@ -105,11 +105,15 @@ class PopenMethods:
         if face.returncode is not None:
             return face.returncode
         seconds, name = as_number(timeout), self._children.reference(child.name)
+
+        def waiting() -> Outcome:
+            return self._children.timed(seconds, lambda: child.wait(seconds))
+
         if child.pipes:
-            outcome = self._observe(child, "wait", {"child": name, "timeout": seconds}, lambda: child.wait(seconds))
+            outcome = self._observe(child, "wait", {"child": name, "timeout": seconds}, waiting)
         else:
             request = {"child": name, "input": None, "timeout": seconds}
-            outcome = self._observe(child, "communicate", request, lambda: {**_NO_STREAM, **child.wait(seconds)})
+            outcome = self._observe(child, "communicate", request, lambda: {**_NO_STREAM, **waiting()})
         face.returncode = outcome.get("returncode")
         if outcome.get("timeout"):
             raise subprocess.TimeoutExpired(face.args, timeout)

@@ -112,7 +112,8 @@ class Talk:
         request: Plain = {"child": self._children.reference(child.name), "input": sent, "timeout": timeout}
 
         def effect() -> Plain:
-            return child.converse(sent, timeout, [name for name in child.pipes if getattr(self._face, name) is None])
+            closed = [name for name in child.pipes if getattr(self._face, name) is None]
+            return self._children.timed(timeout, lambda: child.converse(sent, timeout, closed))
 
         try:
             outcome = self._children.cross("communicate", request, effect, raises=RAISES)

@@ -221,6 +221,48 @@ def test_a_pipe_that_a_child_holds_is_waited_for(tmp_path: Any) -> None:
         assert program() == (True, b"hello\n", 0)
 
 
+CHILD = ["sleep", "60"]
+
+
+def run() -> Any:
+    """Run a child that takes too long to its end."""
+    with pytest.raises(subprocess.TimeoutExpired):
+        subprocess.run(CHILD, timeout=0.05, capture_output=True)
+
+
+def waited() -> Any:
+    """Wait for a child that takes too long, and end it."""
+    child = subprocess.Popen(CHILD)
+    with pytest.raises(subprocess.TimeoutExpired):
+        child.wait(0.05)
+    child.kill()
+    return child.wait(LONG)
+
+
+async def awaited() -> Any:
+    """Wait for a child in an event loop likewise."""
+    child = await asyncio.create_subprocess_exec(*CHILD)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(child.wait(), 0.05)
+    child.kill()
+    return await child.wait()
+
+
+@pytest.mark.parametrize("program", [run, waited, lambda: asyncio.run(awaited())], ids=["run", "wait", "asyncio"])
+def test_a_timeout_of_a_child_moves_the_clock(tmp_path: Any, program: Any) -> None:
+    """The wait is real, since the child is; the clock moves by the timeout, and only by that."""
+
+    def timed() -> Any:
+        begun = time.monotonic()
+        return program(), round(time.monotonic() - begun, 6)
+
+    with testbench.record(tmp_path / "run.tape", clock="paused"):
+        recorded = timed()
+    assert 0.05 <= recorded[1] <= 0.052  # event loops wait for whole milliseconds
+    with testbench.replay(tmp_path / "run.tape"):
+        assert timed() == recorded
+
+
 @pytest.mark.parametrize(
     "misuse",
     [
