@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import datetime
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Literal, cast
 
@@ -12,6 +13,7 @@ import attrs
 
 from testbench._fidelity import MODES as FIDELITIES
 from testbench._header import header, warn_of_hash_seed
+from testbench._once import once
 from testbench._opened import Tape
 from testbench._verifying import clock_of, verifying
 from testbench.errors import TapeIncompleteError, TapeVersionError, UsageError
@@ -128,6 +130,9 @@ class Testbench:
         chosen = effective_mode(path, mode)
         if chosen == "off":
             return Session(Run)
+        if chosen == "record" and ALIASES.get(mode, mode) == "once":
+            replay: Callable[[StrPath], Run] = lambda path: self._begin_replay(path, None)  # noqa: E731
+            return Session(lambda: once(path, self.stall_s, self._begin_record, replay), leaks=self.leaks)
         begin = {"record": self.record, "replay": self.replay, "splice": self.splice, "verify": self.verify}
         return begin[chosen](path)
 
@@ -150,12 +155,13 @@ class Testbench:
         self._check_interception()
         virtual = self._virtual()
         recorders = self._make(Settings(virtual=virtual, seed=self.seed, env=self.env), tuple(BUILTIN))
-        file = TapeFile.create(path)
         start_ns = None if virtual is None else virtual.start_ns
         kinds = {recorder.kind: recorder.version for recorder in recorders}
         made = header(kinds, clock=self.clock, start_ns=start_ns, seed=self.seed, zone=zone(), meta=self.meta)
         redactor = self._redactor()
-        writer = Writer(file.fd, made if redactor is None else cast("dict[str, Plain]", redactor.value(made)))
+        file = TapeFile.create(path)
+        with _set_aside_unless_whole(file):
+            writer = Writer(file.fd, made if redactor is None else cast("dict[str, Plain]", redactor.value(made)))
         now_ns = virtual.monotonic_ns if virtual is not None and virtual.still else monotonic_ns
         mode = Recording(writer, now_ns, redactor, _pieces(recorders))
         way = self.interception
@@ -204,8 +210,8 @@ class Testbench:
         recorders = self._make(settings, tuple(recorded))
         _check_versions(recorded, recorders, path)
         warn_of_hash_seed(reader.meta)
+        matchers, pieces, way = _matchers(recorders), _pieces(recorders), self.interception
         file = None if rerecord is None else TapeFile.create(rerecord)
-        writer = None if file is None else Writer(file.fd, reader.meta)
 
         def keep() -> None:
             reader.close()
@@ -217,19 +223,18 @@ class Testbench:
             if file is not None:
                 file.set_aside()
 
-        matchers, pieces, way = _matchers(recorders), _pieces(recorders), self.interception
         mode: Replaying | Splicing
-        if splice and writer is not None:
-            try:
+        with _set_aside_unless_whole(file):
+            writer = None if file is None else Writer(file.fd, reader.meta)
+            if splice and writer is not None:
                 redactor = self._redactor(first=highest_on(reader))
                 prefix = Prefix(reader, Comparing(matchers, redactor, pieces), writer)
                 mode = Splicing(writer, monotonic_ns, prefix, reader.total, redactor, pieces)
-            except BaseException:
-                set_aside()
-                raise
-        else:
-            redactor = self._redactor(replaying=True)
-            mode = Replaying(reader, matchers, stall_s=self.stall_s, writer=writer, redactor=redactor, pieces=pieces)
+            else:
+                redactor = self._redactor(replaying=True)
+                mode = Replaying(
+                    reader, matchers, stall_s=self.stall_s, writer=writer, redactor=redactor, pieces=pieces
+                )
         return Run(
             mode=mode,
             recorders=recorders,
@@ -346,6 +351,17 @@ def open_tape(path: StrPath) -> Tape:
         TapeNotFoundError, NotATapeError, TapeVersionError, TapeDamagedError: there is nothing to look at.
     """
     return Tape.open(path)
+
+
+@contextmanager
+def _set_aside_unless_whole(file: TapeFile | None) -> Iterator[None]:
+    """Let go of a new tape, which is locked for as long as it is written, if there is nothing that would write it."""
+    try:
+        yield
+    except BaseException:
+        if file is not None:
+            file.set_aside()
+        raise
 
 
 def _one_of(name: str, value: str, known: tuple[str, ...]) -> None:

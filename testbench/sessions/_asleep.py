@@ -33,7 +33,7 @@ class Watch:
 
     def loses(self, lane: Lane, since_ns: int) -> str:
         """Tell why a lane that runs since ``since_ns`` has to let others run, `SLEPT` or `COMPUTED`; empty if not."""
-        if not lane.native_id:  # its thread has not begun yet
+        if not lane.native_id or lane.depth:  # its thread has not begun, or waits in our own code: for a disk, say
             return ""
         place, now_ns = threads.read(str(lane.native_id), "schedstat"), real.monotonic_ns()
         if not place:

@@ -43,6 +43,7 @@ class Baton:
         over: everybody runs as the operating system likes; nothing is waited for any more.
         since_ns: when the holder got it.
         stirred_ns: when a lane last did anything that is seen here.
+        waking: the holder while it lets others go on, and may have to wait for one that looks around.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Baton:
     ) -> None:
         self.holder: Lane | None = main
         self.over = False
+        self.waking: Lane | None = None
         self.since_ns = self.stirred_ns = real.monotonic_ns()
         self._choose = choose
         self._by_tape = still is not None
@@ -193,6 +195,9 @@ class Baton:
         """Let the lane that has waited longest for something go on, or everybody who waits for it."""
         if key not in self._asleep:
             return
+        holder = self.holder
+        if holder is not None and holder.ident == real.get_ident():
+            self.waking = holder
         with self._mutex:
             waits = self._asleep.get(key)
             while waits:
@@ -206,6 +211,8 @@ class Baton:
                 self._asleep.pop(key, None)
             if self.holder is None:
                 self._next()
+        if self.waking is holder:
+            self.waking = None
 
     # Inside.
 

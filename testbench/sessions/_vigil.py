@@ -61,6 +61,7 @@ class Held(Protocol):
     holder: Lane | None
     since_ns: int
     stirred_ns: int
+    waking: Lane | None
 
     def lose(self, holder: Lane, why: str) -> None:
         """Take it away from a lane."""
@@ -139,7 +140,7 @@ class Vigil:
             return EXPIRED
         holder = baton.holder
         if holder is not None:
-            why = self._watch.loses(holder, baton.since_ns)
+            why = "" if baton.waking is holder else self._watch.loses(holder, baton.since_ns)
             if why:
                 baton.lose(holder, why)
         elif still is not None and still.reached(baton.stirred_ns) and not baton.wake_anyhow() and baton.withdraw(wait):

@@ -307,3 +307,21 @@ def test_a_lane_that_looks_at_the_clock_lets_others_run(tmp_path: Path) -> None:
         recorded = program()
     with testbench.replay(tmp_path / "t.tape"):
         assert program() == recorded
+
+
+def test_a_thread_that_has_ended_is_not_alive(tmp_path: Path) -> None:
+    """How often a loop finds a thread alive is the same on replay, though threads end a moment after their lane."""
+
+    def program() -> int:
+        thread, looks = threading.Thread(target=time.sleep, args=(0.0002,)), 0
+        thread.start()
+        while thread.is_alive():
+            time.sleep(0)
+            looks += 1
+        return looks
+
+    with testbench.record(tmp_path / "t.tape"):
+        recorded = [program() for _ in range(30)]
+    for _ in range(3):
+        with testbench.replay(tmp_path / "t.tape"):
+            assert [program() for _ in range(30)] == recorded
