@@ -10,7 +10,7 @@ from testbench.sessions._lanes import Lane
 
 
 def test_who_waits_in_our_own_code_does_not_sleep() -> None:
-    """A lane whose thread does not run at all is asleep, but not where it writes to a tape that a slow disk holds up."""
+    """A lane whose thread does not run at all is asleep, but not where a slow disk holds up the tape."""
     gate = real.closed_gate()
     thread = threading.Thread(target=lambda: real.acquire(gate))
     thread.start()
