@@ -20,7 +20,7 @@ from testbench.errors import TapeIncompleteError, TapeVersionError, UsageError
 from testbench.inplace import check_supported
 from testbench.inplace.real import monotonic_ns
 from testbench.protocol import Matcher, Pieces, Plain, Recorder
-from testbench.recorders import BUILTIN, Settings, TickingClock, VirtualClock, instant_ns, zone
+from testbench.recorders import BUILTIN, FileSettings, Settings, TickingClock, VirtualClock, instant_ns, zone
 from testbench.redaction import Redact, Redactor, as_values, check_redact, redactor
 from testbench.sessions import Comparing, Prefix, Recording, Replaying, Run, Session, Splicing, highest_on
 from testbench.sessions._matching import guarded
@@ -39,6 +39,12 @@ def _start_ns(start: int | datetime.datetime | str | None) -> int | None:
 
 def _optional_tuple(given: Iterable[str | Recorder] | None) -> tuple[str | Recorder, ...] | None:
     return None if given is None else tuple(given)
+
+
+def _optional_paths(given: Iterable[StrPath] | None) -> tuple[str, ...] | None:
+    if isinstance(given, str | bytes | os.PathLike):
+        raise UsageError(f"roots={given!r} is one path; expected a list of directories: roots=[{given!r}]")
+    return None if given is None else tuple(os.fsdecode(path) for path in given)
 
 
 @attrs.frozen(kw_only=True)
@@ -62,6 +68,11 @@ class Testbench:
             replaced, so that an earlier ``from time import time`` is not followed, nor are methods of types written in
             C, such as ``datetime.now``. What is not followed is listed among the leaks, also on replay.
         env: names of environment variables of child processes that are recorded and must match.
+        effects: ``"roots"``: what child processes do to files is recorded, and done again on replay; ``"none"``, the
+            default: it is not, so that nobody pays for it who has not asked. On replay the tape decides.
+        roots: with ``effects="roots"``: directories under which it is. Default: the working directory of each child,
+            and those that HOME and TMPDIR name if it is given others than the program has. On replay: where these
+            directories are now, in the same order.
         fidelity: in mode ``verify``, what counts as a difference: ``"byte"``, ``"semantic"``, ``"outcome"`` or
             ``"phase"``; see `testbench.fidelity`.
         leaks: what to do at close about crossings that are not on the tape: ``"ignore"``, ``"warn"``, ``"fail"``.
@@ -85,6 +96,8 @@ class Testbench:
     seed: int | None = None
     interception: Literal["in-place", "name"] = attrs.field(default="in-place")
     env: tuple[str, ...] = attrs.field(default=(), converter=tuple)
+    effects: Literal["none", "roots"] = attrs.field(default="none")
+    roots: tuple[str, ...] | None = attrs.field(default=None, converter=_optional_paths)
     fidelity: Literal["byte", "semantic", "outcome", "phase"] = attrs.field(default="semantic")
     leaks: Literal["ignore", "warn", "fail"] = attrs.field(default="warn")
     stall_s: float = 30.0
@@ -96,6 +109,7 @@ class Testbench:
         _one_of("clock", self.clock, ("real", "paused", "ticking"))
         _one_of("interception", self.interception, ("in-place", "name"))
         _one_of("fidelity", self.fidelity, FIDELITIES)
+        _one_of("effects", self.effects, ("none", "roots"))
         _one_of("leaks", self.leaks, ("ignore", "warn", "fail"))
         if self.clock == "paused" and self.interception == "name":
             raise UsageError(
@@ -108,6 +122,8 @@ class Testbench:
             raise UsageError(f"seed={self.seed!r} is no seed; expected an integer, or None for real randomness")
         if not isinstance(self.stall_s, int | float) or not self.stall_s > 0:
             raise UsageError(f"stall_s={self.stall_s!r} is no time to wait; expected a number of seconds above 0")
+        if self.effects == "roots" and self.recorders is not None and "files" not in self.recorders:
+            raise UsageError('effects="roots" is recorded by the kind files; name it in recorders= too, or name none')
         for given in self.recorders or ():
             if isinstance(given, str):
                 _one_of("recorders", given, tuple(BUILTIN))
@@ -149,15 +165,21 @@ class Testbench:
         with Reader.open(path) as reader:
             _check_complete(reader, path)
             like = attrs.evolve(self, **clock_of(reader.meta)) if self.clock == "real" else self
+            files = FileSettings.recorded(reader.meta, self.roots)
+            if files.effects:
+                like = attrs.evolve(like, effects="roots", roots=files.roots)
         return verifying(Path(path), self.fidelity, like._begin_record)
 
     def _begin_record(self, path: StrPath) -> Run:
         self._check_interception()
         virtual = self._virtual()
-        recorders = self._make(Settings(virtual=virtual, seed=self.seed, env=self.env), tuple(BUILTIN))
+        files = FileSettings(effects=self.effects == "roots", roots=self.roots, tapes=(path,))
+        recorders = self._make(Settings(virtual=virtual, seed=self.seed, env=self.env, files=files), _kinds(files))
         start_ns = None if virtual is None else virtual.start_ns
         kinds = {recorder.kind: recorder.version for recorder in recorders}
-        made = header(kinds, clock=self.clock, start_ns=start_ns, seed=self.seed, zone=zone(), meta=self.meta)
+        made = header(
+            kinds, clock=self.clock, start_ns=start_ns, seed=self.seed, zone=zone(), files=files.meta, meta=self.meta
+        )
         redactor = self._redactor()
         file = TapeFile.create(path)
         with _set_aside_unless_whole(file):
@@ -206,7 +228,9 @@ class Testbench:
             )
         recorded = _recorded(reader)
         host = reader.meta.get("host")
-        settings = Settings(env=self.env, zone=host.get("zone") if isinstance(host, dict) else None, recorded=recorded)
+        files = FileSettings.recorded(reader.meta, self.roots, (path, path if rerecord is None else rerecord))
+        there = host.get("zone") if isinstance(host, dict) else None
+        settings = Settings(env=self.env, zone=there, recorded=recorded, files=files)
         recorders = self._make(settings, tuple(recorded))
         _check_versions(recorded, recorders, path)
         warn_of_hash_seed(reader.meta)
@@ -385,10 +409,15 @@ def _check_spliceable(meta: Mapping[str, Plain], path: StrPath) -> None:
         )
 
 
+def _kinds(files: FileSettings) -> tuple[str, ...]:
+    """Return the kinds that record, unless the user says which."""
+    return tuple(kind for kind in BUILTIN if kind != "files" or files.wanted)
+
+
 def _recorded(reader: Reader) -> dict[str, Plain]:
     """Return the kinds that recorded a tape, with their versions; all built-in ones where the header names none."""
     recorded = reader.meta.get("recorders")
-    return recorded if isinstance(recorded, dict) else dict.fromkeys(BUILTIN)
+    return recorded if isinstance(recorded, dict) else dict.fromkeys(_kinds(FileSettings()))
 
 
 def _check_versions(recorded: dict[str, Plain], recorders: list[Recorder], path: StrPath) -> None:

@@ -28,7 +28,7 @@ _CLOCK_ASKED: Final = ("clock.sleep", "clock.advance", "clock.travel_to")
 """What a program does with time; all else of that kind only reads it."""
 
 _NEVER_TWICE: Final = ("clock", "random", "wait", "lane", "signal")
-_FIELDS: Final = frozenset({"pid", "rusage", "after_s", "si_pid", "node"})
+_FIELDS: Final = frozenset({"pid", "rusage", "after_s", "si_pid", "node", "mtime_ns"})
 """Parts of an outcome that no two runs share."""
 
 

@@ -26,6 +26,7 @@ def header(
     start_ns: int | None,
     seed: int | None,
     zone: Plain,
+    files: Mapping[str, Plain],
     meta: Mapping[str, Plain],
 ) -> dict[str, Plain]:
     """Return the header of a new tape; nothing that differs between recordings under a paused clock.
@@ -36,6 +37,7 @@ def header(
         start_ns: where a virtual clock begins, None for the real one.
         seed: what randomness is made from, None for real randomness.
         zone: the local time zone.
+        files: what is recorded of files.
         meta: what the user adds.
     """
     made: dict[str, Plain] = {"recorders": dict(recorders), "clock": clock, "order": "boundary"}
@@ -48,7 +50,7 @@ def header(
             made["hash_probe"] = hash(_PROBE)
     if seed is not None:
         made["seed"] = seed
-    return {**made, **meta}
+    return {**made, **files, **meta}
 
 
 def warn_of_hash_seed(meta: Mapping[str, Plain]) -> None:

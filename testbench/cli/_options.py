@@ -21,6 +21,12 @@ def add_session_arguments(parser: argparse.ArgumentParser) -> None:
         "--env", metavar="NAME,...", type=words, help="environment variables of child processes that have to match"
     )
     parser.add_argument(
+        "--roots",
+        metavar="DIR,...",
+        type=words,
+        help="with --effects roots: directories that are looked at (default: those that each child is given)",
+    )
+    parser.add_argument(
         "--interception",
         choices=("in-place", "name"),
         help="name: where functions cannot be redirected in place, replace their names in modules, which reaches less "

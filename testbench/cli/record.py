@@ -15,7 +15,7 @@ def run(options: argparse.Namespace) -> int:
     """Become the program, with a recording session inside."""
     seed = hash_seed()
     keywords = {
-        **chosen(options, "recorders", "clock", "start", "seed", "env", "interception", "leaks"),
+        **chosen(options, "recorders", "clock", "start", "seed", "env", "interception", "leaks", "effects", "roots"),
         "meta": {"hash_seed": seed},
     }
     order = ("record", os.path.abspath(options.output), keywords)
@@ -31,6 +31,11 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--start", metavar="TIME", help="where a paused clock begins (default: 2026-01-01T00:00:00Z)")
     parser.add_argument("--seed", metavar="N", type=int, help="make all randomness from N (default: it stays random)")
+    parser.add_argument(
+        "--effects",
+        choices=("none", "roots"),
+        help="roots: what child processes do to files is recorded too (default: none)",
+    )
     add_session_arguments(parser)
     add_leaks(parser)
 

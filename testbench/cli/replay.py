@@ -15,7 +15,7 @@ def run(options: argparse.Namespace) -> int:
     """Become the program, with a replaying session inside."""
     with open_tape(options.tape) as tape:
         environment = {"PYTHONHASHSEED": hash_seed(tape.meta)}
-    keywords = chosen(options, "rerecord", "recorders", "env", "interception")
+    keywords = chosen(options, "rerecord", "recorders", "env", "interception", "roots")
     order = ("replay", os.path.abspath(options.tape), keywords)
     return launch(options.program, order, lambda: replay(options.tape, **keywords), environment, in_json=options.json)
 

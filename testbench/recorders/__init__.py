@@ -8,11 +8,14 @@ from typing import Final
 import attrs
 
 from testbench.protocol import Pieces, Plain, Recorder
+from testbench.recorders._births import Births
 from testbench.recorders.boundary import Boundary, boundary
 from testbench.recorders.clock import Clock
 from testbench.recorders.clock._instants import instant_ns
 from testbench.recorders.clock._virtual import TickingClock, VirtualClock
 from testbench.recorders.clock._zone import zone
+from testbench.recorders.files import Files
+from testbench.recorders.files._settings import FileSettings
 from testbench.recorders.process import Process
 from testbench.recorders.randomness import Randomness
 from testbench.recorders.timer import Timer
@@ -20,8 +23,11 @@ from testbench.recorders.wait import Wait
 
 __all__ = [
     "BUILTIN",
+    "Births",
     "Boundary",
     "Clock",
+    "FileSettings",
+    "Files",
     "Process",
     "Randomness",
     "Settings",
@@ -46,6 +52,8 @@ class Settings:
         env: names of the environment variables of child processes that belong to a request.
         zone: the time zone to live in, as `zone` tells it; None for the machine's own.
         recorded: on replay, the kinds of the tape and their versions.
+        files: what is recorded of files.
+        births: how the kinds of one session tell each other of children.
     """
 
     virtual: VirtualClock | None = None
@@ -53,11 +61,18 @@ class Settings:
     env: tuple[str, ...] = ()
     zone: Plain = None
     recorded: Mapping[str, Plain] = attrs.field(factory=dict)
+    files: FileSettings = attrs.field(factory=FileSettings)
+    births: Births = attrs.field(factory=Births)
 
 
 def _process(settings: Settings) -> Process:
     still = settings.virtual if settings.virtual is not None and settings.virtual.still else None
-    return Process(settings.env, virtual_pids=still is not None, lasting=None if still is None else still.lasting)
+    return Process(
+        settings.env,
+        virtual_pids=still is not None,
+        lasting=None if still is None else still.lasting,
+        births=settings.births,
+    )
 
 
 BUILTIN: Final[dict[str, Callable[[Settings], Recorder]]] = {
@@ -67,6 +82,7 @@ BUILTIN: Final[dict[str, Callable[[Settings], Recorder]]] = {
     "call": lambda settings: Boundary(),
     "wait": lambda settings: Wait(1 if settings.recorded.get("wait") == 1 else 2),
     "timer": lambda settings: Timer(settings.virtual),
+    "files": lambda settings: Files(settings.files, settings.births),
 }
 """Every built-in kind and how it is made, in the order of installation."""
 

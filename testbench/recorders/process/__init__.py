@@ -31,6 +31,7 @@ from typing import Any
 
 from testbench.errors import UnsupportedError, UsageError
 from testbench.protocol import Call
+from testbench.recorders._births import Births
 from testbench.recorders.process._beyond import install_beyond
 from testbench.recorders.process._children import Children, Lasting
 from testbench.recorders.process._control import Control
@@ -62,6 +63,7 @@ class Process:
         virtual_pids: tell the program pids that repeat from run to run (5000000, 5000001, …) instead of the system's.
         lasting: begins a wait, and gives what is told for how many seconds it has been in vain, where the clock of the
             program stands still.
+        births: those who want to know of children.
     """
 
     kind = "process"
@@ -74,10 +76,12 @@ class Process:
         env: tuple[str, ...] = (),
         virtual_pids: bool = False,
         lasting: Lasting | None = None,
+        births: Births | None = None,
     ) -> None:
         self._env_names = tuple(env)
         self._virtual_pids = virtual_pids
         self._lasting = lasting
+        self._births = births
         self._installed = False
 
     @contextmanager
@@ -91,7 +95,7 @@ class Process:
         if self._installed:
             raise UsageError("this process recorder is installed already; make a new Process for each session.")
         _check_system()
-        children = Children(call, virtual_pids=self._virtual_pids, lasting=self._lasting)
+        children = Children(call, virtual_pids=self._virtual_pids, lasting=self._lasting, births=self._births)
         with ExitStack() as stack:
             stack.callback(children.hand_over)
             popen = PopenMethods(children, self._env_names)

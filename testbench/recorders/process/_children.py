@@ -10,6 +10,7 @@ from typing import Any, Final
 from testbench.depth import Depth
 from testbench.errors import UnsupportedError
 from testbench.protocol import Call, Plain
+from testbench.recorders._births import Births
 from testbench.recorders.process._channels import Channels
 from testbench.recorders.process._child import Child, Name, Outcome
 from testbench.recorders.process._nowhere import Nowhere
@@ -38,6 +39,7 @@ class Children:
         virtual_pids: tell the program pids that repeat from run to run.
         lasting: begins a wait, and gives what is told for how many seconds it has been in vain, where the clock of the
             program does not go on by itself.
+        births: those who want to know of every child that starts, and of its end.
 
     Attributes:
         thread: what is known of the running thread. While its ``depth`` is above zero, nothing it does is a crossing.
@@ -48,11 +50,14 @@ class Children:
         cross: makes one crossing, as `testbench.protocol.Call` does; its method itself is twice as fast as the object.
     """
 
-    def __init__(self, call: Call, *, virtual_pids: bool, lasting: Lasting | None = None) -> None:
+    def __init__(
+        self, call: Call, *, virtual_pids: bool, lasting: Lasting | None = None, births: Births | None = None
+    ) -> None:
         self._call = call
         self._lasting = lasting
         self.cross: Callable[..., Outcome] = call.__call__  # type: ignore[assignment]  # outcomes of this kind are dicts
         self._virtual = itertools.count(FIRST_VIRTUAL_PID) if virtual_pids else None
+        self.births = Births() if births is None else births
         self.thread = _Thread()
         self.nowhere = Nowhere()
         self.channels = Channels(self.nowhere)
@@ -77,7 +82,7 @@ class Children:
         """Let an outcome show in the files that the child shares with the program, and complete it from ``output``."""
         if outcome.get("more") is None and child.outputs is NO_OUTPUTS:
             if outcome.get("returncode") is not None:
-                child.name.alone = None
+                self._ended(child)
             return
         parts: dict[str, list[bytes]] = {name: [outcome[name]] for name in child.pipes if outcome.get(name)}
 
@@ -90,7 +95,11 @@ class Children:
             outcome.update((name, b"".join(pieces)) for name, pieces in parts.items())
         if outcome.get("returncode") is not None:
             child.outputs.close()
-            child.name.alone = None
+            self._ended(child)
+
+    def _ended(self, child: Child) -> None:
+        child.name.alone = None
+        self.births.ended(child.name)
 
     def output(
         self,

@@ -93,6 +93,7 @@ class Direct:
             return self._let_through(unseen, request, run)
         files = {stream: fd for stream, fd in given.items() if stream in NUMBERS and stream not in channels}
         child = Child(Name(), outputs_of(files, -1, children.pipe_named), {})
+        children.births.begins(child.name, None, env)
         pid = self._spawn(child, request, run)
         reached = {name: fd for name, fd in streams.reached.items() if children.channels.can_join(fd)}
         children.channels.join(child.name, {**channels, **reached})
@@ -107,6 +108,7 @@ class Direct:
         made: list[Outcome] = []
 
         def effect() -> Plain:
+            self.children.births.starts(child.name)
             child.name.real_pid, child.world = _run(run, child.outputs)
             made.append({"pid": self.children.told(child.name.real_pid)})
             return made[-1]

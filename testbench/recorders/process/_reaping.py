@@ -88,6 +88,8 @@ class Reaping:
             return None
         reaped = outcome["si_code"] in _ENDED and not options & os.WNOWAIT
         self._observed(outcome, outcome["si_pid"], reaped=reaped)
+        if outcome["si_code"] in _ENDED and (name := self._children.named(outcome["si_pid"])) is not None:
+            self._children.births.ended(name)
         return os.waitid_result([outcome[name] for name in _FIELDS])
 
     def _who(self, idtype: Any, id: Any) -> Plain | Any:
@@ -110,6 +112,8 @@ class Reaping:
     def _observed(self, outcome: dict[str, Any], pid: int, *, reaped: bool) -> None:
         name: Name | None = self._children.named(pid)
         child = self._children.called(name)
+        if child is None and name is not None and reaped:
+            self._children.births.ended(name)
         if child:
             self._children.observed(child, {**outcome, "returncode": 0 if reaped else None})
 

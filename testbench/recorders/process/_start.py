@@ -83,6 +83,7 @@ class Starter:
             made.append(self._start(face, child, spawn))
             return made[-1]
 
+        children.births.begins(child.name, spawn.cwd, spawn.env)
         try:
             outcome = children.cross("spawn", request, start, raises=(Exception,))
         except BaseException:
@@ -108,6 +109,7 @@ class Starter:
         if leader is not None:  # the program may know it by a pid that was made up
             leader.check_real()
             spawn = spawn._replace(process_group=leader.real_pid)
+        self._children.births.starts(child.name)
         try:
             _execute(world, spawn, child.outputs)
         finally:

@@ -13,6 +13,7 @@ import attrs
 
 from testbench.inplace import Redirect, real
 from testbench.protocol import Plain
+from testbench.recorders.process._child import Name
 from testbench.recorders.process._children import Children
 from testbench.recorders.process._outputs import Outputs
 from testbench.recorders.process._spawn import as_plain
@@ -52,9 +53,12 @@ class System:
         encoded = os.fsencode(command)  # raises as the builtin does
         outputs = outputs_of(_INHERITED, -1, children.pipe_named)
         ran: list[None] = []
+        name = Name()
+        children.births.begins(name, None, None)
 
         def effect() -> Plain:
             ran.append(None)
+            children.births.starts(name)
             status = self._captured(encoded, outputs) if outputs.can_pump else self._original(command)
             return {"status": status, "stdout": None, "stderr": None, **outputs.take(ended=True)}
 
@@ -65,6 +69,7 @@ class System:
                 children.report_terminal(outputs.unseen)
         finally:
             outputs.close()
+        children.births.ended(name)
         return outcome["status"]  # type: ignore[no-any-return]  # an effect's own answer
 
     def _captured(self, command: bytes, outputs: Outputs) -> int:

@@ -1,0 +1,52 @@
+"""The kind ``files``: what children leave in files, which the program sees without asking anybody.
+
+Op ``changed``, when the program has seen the end of a child: all that is different under its roots (its working
+directory, and HOME and TMPDIR where it was given others than the program's; or those that were declared) since it
+started. On replay that is done to the same directories then; so the program finds the files that the child made. See
+`testbench.recorders.files._capture` for what a change says.
+
+Paths are relative to their root, so a tape made in one directory can be replayed in another. What a tape says is never
+done outside of the roots: not by ``..``, not by way of a symbolic link. What cannot be done again (the disk is full, a
+directory that should be gone is not empty here) ends the replay, and leaves the tree as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+
+from testbench.protocol import Call, Matcher, Plain
+from testbench.recorders._births import Births
+from testbench.recorders.files._effects import Effects
+from testbench.recorders.files._settings import FileSettings
+
+
+def _anywhere(recorded: Plain, live: Plain) -> str | None:
+    """Let a child have other roots than it had: what of its doings has no place here is refused when it is met."""
+    return None
+
+
+class Files:
+    """The recorder of kind ``files``.
+
+    Args:
+        settings: what is recorded.
+        births: who starts children.
+    """
+
+    kind = "files"
+    version = 1
+    matchers: Mapping[str, Matcher] = {"changed": _anywhere}
+
+    def __init__(self, settings: FileSettings, births: Births) -> None:
+        self._settings = settings
+        self._births = births
+
+    @contextmanager
+    def install(self, call: Call) -> Iterator[None]:
+        """Send what children do to files through ``call``; see `testbench.protocol.Recorder`."""
+        settings = self._settings
+        with ExitStack() as stack:
+            if settings.effects:
+                Effects(call, settings.declared(), settings.skipped()).install(self._births, stack)
+            yield
