@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Literal, cast
@@ -19,10 +19,11 @@ from testbench._verifying import clock_of, verifying
 from testbench.errors import TapeIncompleteError, TapeVersionError, UsageError
 from testbench.inplace import check_supported
 from testbench.inplace.real import monotonic_ns
+from testbench.places import check_placeholders, places, places_of
 from testbench.protocol import Matcher, Pieces, Plain, Recorder
 from testbench.recorders import BUILTIN, FileSettings, Settings, TickingClock, VirtualClock, instant_ns, zone
 from testbench.redaction import Redact, Redactor, as_values, check_redact, redactor
-from testbench.sessions import Comparing, Prefix, Recording, Replaying, Run, Session, Splicing, highest_on
+from testbench.sessions import Comparing, Prefix, Recording, Replaying, Rules, Run, Session, Splicing, highest_on
 from testbench.sessions._matching import guarded
 from testbench.tape import Reader, TapeFile, Writer
 
@@ -79,6 +80,15 @@ class Testbench:
         stall_s: seconds without progress after which a replay with several lanes gives up, where it is not certain
             before that none can go on; a tenth of it where all threads sleep.
         meta: further plain values for the header of a new tape.
+        placeholders: make a tape fit other machines: paths that begin with the working directory, the directory for
+            temporary files, the home and the interpreter stand as ``${CWD}``, ``${TMP}``, ``${HOME}`` and ``${PYTHON}``
+            on it, and a replay puts in what they are there; in bytes of streams, which programs count, they stay.
+            ``True`` for these, or a mapping with further ones (``{"${DATA}": "/srv/data"}``). On replay the tape tells
+            which there are.
+        match: what has to match on replay, by kind and op (``"process.spawn"``), kind, or ``"*"``: names of fields
+            (no others are compared), names with a dash before (these are not), mappings from fields to functions
+            that normalise both sides (``""`` for the whole request), or a function of the recorded and the live
+            request that says why they differ, or None; or a list of these.
         redact: secrets are replaced by placeholders before anything reaches the disk; the program sees them. ``True``,
             the default: values under names such as TOKEN, SECRET, PASSWORD and KEY, the shapes of widely used tokens,
             private keys, URLs with credentials, and the values of such environment variables wherever they stand.
@@ -102,10 +112,13 @@ class Testbench:
     leaks: Literal["ignore", "warn", "fail"] = attrs.field(default="warn")
     stall_s: float = 30.0
     meta: Mapping[str, Plain] = attrs.field(factory=dict)
+    placeholders: bool | Mapping[str, str] = attrs.field(default=False, converter=check_placeholders)
+    match: Mapping[str, Any] = attrs.field(factory=dict)
     redact: Redact = attrs.field(default=True, converter=check_redact)
     redact_values: tuple[str | bytes, ...] = attrs.field(default=(), converter=as_values, repr=False)
 
     def __attrs_post_init__(self) -> None:
+        Rules(self.match)  # raises for what is none
         _one_of("clock", self.clock, ("real", "paused", "ticking"))
         _one_of("interception", self.interception, ("in-place", "name"))
         _one_of("fidelity", self.fidelity, FIDELITIES)
@@ -180,7 +193,9 @@ class Testbench:
         made = header(
             kinds, clock=self.clock, start_ns=start_ns, seed=self.seed, zone=zone(), files=files.meta, meta=self.meta
         )
-        redactor = self._redactor()
+        redactor, found = self._redactor(), places(self.placeholders)
+        if found is not None:
+            made["placeholders"] = cast("Plain", found.names)
         file = TapeFile.create(path)
         with _set_aside_unless_whole(file):
             writer = Writer(file.fd, made if redactor is None else cast("dict[str, Plain]", redactor.value(made)))
@@ -194,6 +209,8 @@ class Testbench:
             keep=file.commit,
             set_aside=file.set_aside,
             meta=made,
+            places=found,
+            streaming=_streaming(recorders),
         )
 
     def _redactor(self, *, replaying: bool = False, first: int = 0) -> Redactor | None:
@@ -234,7 +251,8 @@ class Testbench:
         recorders = self._make(settings, tuple(recorded))
         _check_versions(recorded, recorders, path)
         warn_of_hash_seed(reader.meta)
-        matchers, pieces, way = _matchers(recorders), _pieces(recorders), self.interception
+        pieces, way = _pieces(recorders), self.interception
+        found = places_of(_names(reader.meta), self.placeholders)
         file = None if rerecord is None else TapeFile.create(rerecord)
 
         def keep() -> None:
@@ -252,13 +270,12 @@ class Testbench:
             writer = None if file is None else Writer(file.fd, reader.meta)
             if splice and writer is not None:
                 redactor = self._redactor(first=highest_on(reader))
-                prefix = Prefix(reader, Comparing(matchers, redactor, pieces), writer)
+                prefix = Prefix(reader, self._comparing(recorders, redactor), writer)
                 mode = Splicing(writer, monotonic_ns, prefix, reader.total, redactor, pieces)
             else:
                 redactor = self._redactor(replaying=True)
-                mode = Replaying(
-                    reader, matchers, stall_s=self.stall_s, writer=writer, redactor=redactor, pieces=pieces
-                )
+                comparing = self._comparing(recorders, redactor)
+                mode = Replaying(reader, comparing, stall_s=self.stall_s, writer=writer, redactor=redactor)
         return Run(
             mode=mode,
             recorders=recorders,
@@ -266,7 +283,12 @@ class Testbench:
             keep=keep,
             set_aside=set_aside,
             meta=reader.meta,
+            places=found,
+            streaming=_streaming(recorders),
         )
+
+    def _comparing(self, recorders: list[Recorder], redactor: Redactor | None) -> Comparing:
+        return Comparing(_matchers(recorders), redactor, _pieces(recorders), Rules(self.match))
 
     def _check_interception(self) -> None:
         if self.interception == "in-place":
@@ -429,6 +451,17 @@ def _check_versions(recorded: dict[str, Plain], recorders: list[Recorder], path:
                 f"{recorder.version}, for which an event means something else; record the tape again, or replay it "
                 "with the release that made it"
             )
+
+
+def _names(meta: Mapping[str, Plain]) -> list[Plain]:
+    """Return the placeholders of a tape."""
+    names = meta.get("placeholders")
+    return names if isinstance(names, list) else []
+
+
+def _streaming(recorders: list[Recorder]) -> dict[str, Collection[str]]:
+    """Return per kind the ops whose bytes are pieces of streams."""
+    return {recorder.kind: tuple(getattr(recorder, "pieces", ())) for recorder in recorders}
 
 
 def _pieces(recorders: list[Recorder]) -> dict[str, Pieces]:

@@ -8,6 +8,7 @@ from testbench.sessions._prefix import Prefix
 from testbench.sessions._recording import Recording
 from testbench.sessions._redacting import highest_on
 from testbench.sessions._replaying import Replaying
+from testbench.sessions._rules import Rules
 from testbench.sessions._session import LeakWarning, Run, Session
 from testbench.sessions._splicing import Splice, Splicing
 
@@ -20,6 +21,7 @@ __all__ = [
     "Prefix",
     "Recording",
     "Replaying",
+    "Rules",
     "Run",
     "Session",
     "Splice",

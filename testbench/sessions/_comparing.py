@@ -8,6 +8,7 @@ from testbench.protocol import Matcher, Pieces, Plain
 from testbench.redaction import Fitting, Redactor
 from testbench.sessions._matching import exact
 from testbench.sessions._places import at, replaced
+from testbench.sessions._rules import Rules
 from testbench.values import same
 
 
@@ -18,6 +19,7 @@ class Comparing:
         matchers: per kind and op, its matcher; what is not named needs equality.
         redactor: lets other secrets than the recorded ones match; None if secrets are compared like all else.
         pieces: per kind and op, which bytes of its events are pieces of streams.
+        rules: what the user wants compared; None for all.
     """
 
     def __init__(
@@ -25,7 +27,9 @@ class Comparing:
         matchers: Mapping[str, Matcher],
         redactor: Redactor | None = None,
         pieces: Mapping[str, Pieces] | None = None,
+        rules: Rules | None = None,
     ) -> None:
+        self._rules = rules
         self._matchers = matchers
         self._redactor = redactor
         self._pieces = {} if redactor is None else pieces or {}
@@ -50,7 +54,10 @@ class Comparing:
 
     def unlike(self, name: str, recorded: Plain, live: Plain) -> str | None:
         """Say in words why two requests differ whose secrets are replaced already; None if they do not."""
-        return None if same(recorded, live) else self._matchers.get(name, exact)(recorded, live)
+        if same(recorded, live):
+            return None
+        matcher = self._matchers.get(name, exact)
+        return (matcher if self._rules is None else self._rules.matcher(name, matcher))(recorded, live)
 
     def _fitted(self, name: str, recorded: Plain, live: Plain) -> Plain:
         """Return a live request with the recorded pieces of streams, where a placeholder is cut in two and they fit."""

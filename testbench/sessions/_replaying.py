@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
 from testbench.errors import TestbenchError, UsageError
-from testbench.protocol import Effect, Matcher, Pieces, Plain
+from testbench.protocol import Effect, Plain
 from testbench.redaction import Redactor
 from testbench.sessions._arriving import Arrivals, OverError
 from testbench.sessions._baton import Baton
@@ -39,12 +39,11 @@ class Replaying:
 
     Args:
         reader: the tape.
-        matchers: per kind and op (``"process.spawn"``), its matcher.
+        comparing: says whether a request is the recorded one.
         stall_s: seconds without any progress after which a waiting lane gives up, where it is not certain before that
             nobody can go on; a tenth of it is enough where all threads sleep.
         writer: records the replay again, event for event, when given.
-        redactor: lets other secrets than the recorded ones match, and keeps them out of reports; None does neither.
-        pieces: per kind and op, which bytes of its events are pieces of streams.
+        redactor: keeps secrets out of reports; None leaves them there.
     """
 
     mode = "replay"
@@ -52,16 +51,15 @@ class Replaying:
     def __init__(
         self,
         reader: Reader,
-        matchers: Mapping[str, Matcher],
+        comparing: Comparing,
         *,
         stall_s: float = 30.0,
         writer: Writer | None = None,
         redactor: Redactor | None = None,
-        pieces: Mapping[str, Pieces] | None = None,
     ) -> None:
         self.redactor = redactor
         self._reader = reader
-        self._comparing = Comparing(matchers, redactor, pieces)
+        self._comparing = comparing
         self._rerecorder = Rerecorder(writer)
         self._runs = ReplayedRuns(self, reader, self._rerecorder)
         self.lanes = Lanes(self._born, self._adopted, self._runs.go_parallel, self._begin, self._ended)
@@ -71,7 +69,7 @@ class Replaying:
         self._living = {self.lanes.main.number}
         self._arrivals = Arrivals(self._runs.unplug, self._baton, self._living.__contains__)
         self.cursor = Cursor(reader, lambda: self._arrivals.failure)
-        self._arrivals.follow(self.cursor, Reporter(reader, self.cursor, self._comparing, self.lanes, redactor))
+        self._arrivals.follow(self.cursor, Reporter(reader, self.cursor, comparing, self.lanes, redactor))
         self._runs.follow(self._arrivals)
         self.signals = ReplayedSignals(
             reader,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Any
@@ -14,11 +14,13 @@ import attrs
 from testbench.errors import DivergenceError, LeftoverError, RecordingError, TestbenchError, UsageError
 from testbench.inplace import Redirect, intercepting
 from testbench.inplace.own import hide_own_threads
-from testbench.protocol import Plain, Recorder
+from testbench.places import Places
+from testbench.protocol import Call, Plain, Recorder
 from testbench.sessions._active import ACTIVE, alone, end_at_once
 from testbench.sessions._collector import collector_callbacks_rest
 from testbench.sessions._flusher import Flusher
 from testbench.sessions._leaks import Leak, Leaks
+from testbench.sessions._placed import PlacedCall
 from testbench.sessions._recording import Recording
 from testbench.sessions._replaying import Replaying
 from testbench.sessions._signals import Handlers
@@ -48,6 +50,8 @@ class Run:
         mode: the engine behind `Call`; None for a session that does nothing.
         recorders: the kinds to install, in order.
         interception: how they reach the world; see `testbench.inplace.intercepting`.
+        places: the placeholders for paths; None if the tape has none.
+        streaming: per kind, the ops whose bytes are pieces of streams, in which there are none.
         keep: called at the end of a good run.
         set_aside: called at the end of any other run.
         named: what the session calls itself, where that is not the name of the engine.
@@ -57,6 +61,8 @@ class Run:
     mode: Recording | Replaying | None = None
     recorders: Sequence[Recorder] = ()
     interception: str = "in-place"
+    places: Places | None = None
+    streaming: Mapping[str, Collection[str]] = attrs.field(factory=dict)
     keep: Callable[[], object] = _nothing
     set_aside: Callable[[], object] = _nothing
     named: str = ""
@@ -217,7 +223,7 @@ class Session:
             stack.callback(at_once.restore)
             at_once.to(end_at_once)
             for recorder in self._run.recorders:
-                stack.enter_context(recorder.install(mode.call_for(recorder.kind)))
+                stack.enter_context(recorder.install(self._call_for(mode, recorder.kind)))
             self._install_signals(mode, stack)
             for name, where in way.not_followed():
                 self._missed.note(name, None, where)
@@ -229,6 +235,10 @@ class Session:
             ACTIVE.append(self)
             stack.callback(ACTIVE.remove, self)
             self._stack = stack.pop_all()
+
+    def _call_for(self, mode: Recording | Replaying, kind: str) -> Call:
+        call, places = mode.call_for(kind), self._run.places
+        return call if places is None else PlacedCall(call, places, self._run.streaming.get(kind, ()))
 
     def _install_signals(self, mode: Recording | Replaying, stack: ExitStack) -> None:
         handlers = Handlers(mode.signals)
