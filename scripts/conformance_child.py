@@ -111,6 +111,8 @@ def load(module: str, only: list[str] | None, match: str) -> unittest.TestSuite:
     """Import a module of tests, whose names for temporary files are made from the pid, under one that never changes."""
     with unittest.mock.patch("os.getpid", return_value=1):
         importlib.import_module("test.support.os_helper")
+    helper = importlib.import_module("test.support.script_helper")
+    helper.interpreter_requires_environment()  # it asks a child, and remembers the answer
     suite = unittest.defaultTestLoader.loadTestsFromModule(importlib.import_module(module))
     wanted = tuple(f"{name}." for name in ([module] if only is None else only))  # a module, a class, or one test
     return unittest.TestSuite(

@@ -18,7 +18,7 @@ from contextlib import ExitStack
 from typing import Any, Final, Protocol
 
 from testbench.errors import TestbenchError
-from testbench.inplace import Redirect, TypeSlot, real
+from testbench.inplace import Redirect, TypeSlot, real, threads
 from testbench.sessions._baton import Baton
 from testbench.sessions._lanes import Lane, Lanes
 from testbench.sessions._vigil import EXPIRED
@@ -34,6 +34,7 @@ _PATIENCE_S: Final = 0.5
 
 _LOOK_S: Final = 0.005
 
+_MOMENT_S: Final = 0.002
 _REMEMBERED: Final = 1024  # threads that have ended and were not joined
 
 
@@ -74,7 +75,8 @@ class Waiting:
         self._baton = baton
         self._clock = clock
         self._endless = endless
-        self._ended: dict[int, Any] = {}  # what ends with a thread that has ended, and is free in a moment, by its id
+        # What ends with a thread whose lane has ended, by its id, and the lane: it is free in a moment.
+        self._ended: dict[int, tuple[Any, Lane]] = {}
 
     def install(self, stack: ExitStack) -> None:
         """Redirect the methods until the stack is closed."""
@@ -93,7 +95,7 @@ class Waiting:
     def ended(self, lane: Lane) -> None:
         """Be told that a lane has ended: what its thread holds to the end is free in a moment."""
         for thing in lane.ends:
-            self._ended[id(thing)] = thing
+            self._ended[id(thing)] = thing, lane
             self._baton.wake(id(thing), everybody=True)
         while len(self._ended) > _REMEMBERED:
             self._ended.pop(next(iter(self._ended)), None)
@@ -117,8 +119,9 @@ class Waiting:
                 return original(lock, *args, **options)  # raises
 
             def attempt() -> Any:
-                soon_free = self._ended.pop(id(lock), None) is not None
-                return True if original(lock, soon_free) else _NOT_YET
+                ended = self._ended.pop(id(lock), None)
+                got = original(lock, False) if ended is None else _take_soon(original, lock, ended[1])
+                return True if got else _NOT_YET
 
             got = attempt()
             if got is not _NOT_YET:
@@ -308,6 +311,14 @@ class Waiting:
 _REENTRANT: Final = ("acquire", "release", "__enter__", "__exit__", "_release_save", "_acquire_restore")
 _describe: Final = _thread.RLock.__repr__
 _SAME: Final = {"block": "blocking"}
+
+
+def _take_soon(original: Callable[..., Any], lock: Any, lane: Lane) -> bool:
+    """Acquire a lock that is released when a thread ends, in a moment; unless the program has got hold of it before."""
+    while not original(lock, True, _MOMENT_S):
+        if threads.read(str(lane.native_id), "stat") is None:
+            return bool(original(lock, False))
+    return True
 
 
 def _unlocked(lock: Any) -> Callable[[], bool]:
