@@ -69,6 +69,9 @@ class Testbench:
             replaced, so that an earlier ``from time import time`` is not followed, nor are methods of types written in
             C, such as ``datetime.now``. What is not followed is listed among the leaks, also on replay.
         env: names of environment variables of child processes that are recorded and must match.
+        files: ``"programs"``: looking for programs (`shutil.which`, and `os.stat` and `os.access` of what that finds)
+            is recorded, so that they are found on replay where they are gone; ``"off"``: it is not. Default:
+            ``"programs"`` where ``effects`` is ``"roots"``, else ``"off"``. On replay the tape decides.
         effects: ``"roots"``: what child processes do to files is recorded, and done again on replay; ``"none"``, the
             default: it is not, so that nobody pays for it who has not asked. On replay the tape decides.
         roots: with ``effects="roots"``: directories under which it is. Default: the working directory of each child,
@@ -106,6 +109,7 @@ class Testbench:
     seed: int | None = None
     interception: Literal["in-place", "name"] = attrs.field(default="in-place")
     env: tuple[str, ...] = attrs.field(default=(), converter=tuple)
+    files: Literal["off", "programs"] | None = None
     effects: Literal["none", "roots"] = attrs.field(default="none")
     roots: tuple[str, ...] | None = attrs.field(default=None, converter=_optional_paths)
     fidelity: Literal["byte", "semantic", "outcome", "phase"] = attrs.field(default="semantic")
@@ -122,6 +126,7 @@ class Testbench:
         _one_of("clock", self.clock, ("real", "paused", "ticking"))
         _one_of("interception", self.interception, ("in-place", "name"))
         _one_of("fidelity", self.fidelity, FIDELITIES)
+        _one_of("files", self.files or "off", ("off", "programs"))
         _one_of("effects", self.effects, ("none", "roots"))
         _one_of("leaks", self.leaks, ("ignore", "warn", "fail"))
         if self.clock == "paused" and self.interception == "name":
@@ -181,12 +186,13 @@ class Testbench:
             files = FileSettings.recorded(reader.meta, self.roots)
             if files.effects:
                 like = attrs.evolve(like, effects="roots", roots=files.roots)
+            like = attrs.evolve(like, files="programs" if files.programs else "off")
         return verifying(Path(path), self.fidelity, like._begin_record)
 
     def _begin_record(self, path: StrPath) -> Run:
         self._check_interception()
         virtual = self._virtual()
-        files = FileSettings(effects=self.effects == "roots", roots=self.roots, tapes=(path,))
+        files = self._files(path)
         recorders = self._make(Settings(virtual=virtual, seed=self.seed, env=self.env, files=files), _kinds(files))
         start_ns = None if virtual is None else virtual.start_ns
         kinds = {recorder.kind: recorder.version for recorder in recorders}
@@ -215,6 +221,11 @@ class Testbench:
 
     def _redactor(self, *, replaying: bool = False, first: int = 0) -> Redactor | None:
         return redactor(self.redact, self.redact_values, environ=os.environ, replaying=replaying, first=first)
+
+    def _files(self, path: StrPath) -> FileSettings:
+        effects = self.effects == "roots"
+        programs = effects if self.files is None else self.files == "programs"
+        return FileSettings(effects=effects, roots=self.roots, programs=programs, tapes=(path,))
 
     def _virtual(self) -> VirtualClock | None:
         if self.clock == "real":

@@ -15,7 +15,9 @@ def run(options: argparse.Namespace) -> int:
     """Become the program, with a recording session inside."""
     seed = hash_seed()
     keywords = {
-        **chosen(options, "recorders", "clock", "start", "seed", "env", "interception", "leaks", "effects", "roots"),
+        **chosen(
+            options, "recorders", "clock", "start", "seed", "env", "interception", "leaks", "files", "effects", "roots"
+        ),
         "meta": {"hash_seed": seed},
     }
     order = ("record", os.path.abspath(options.output), keywords)
@@ -31,6 +33,11 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--start", metavar="TIME", help="where a paused clock begins (default: 2026-01-01T00:00:00Z)")
     parser.add_argument("--seed", metavar="N", type=int, help="make all randomness from N (default: it stays random)")
+    parser.add_argument(
+        "--files",
+        choices=("off", "programs"),
+        help="programs: looking for programs is recorded, so that a replay finds them (default: with --effects roots)",
+    )
     parser.add_argument(
         "--effects",
         choices=("none", "roots"),

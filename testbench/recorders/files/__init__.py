@@ -5,6 +5,8 @@ directory, and HOME and TMPDIR where it was given others than the program's; or 
 started. On replay that is done to the same directories then; so the program finds the files that the child made. See
 `testbench.recorders.files._capture` for what a change says.
 
+Ops ``which``, ``stat``, ``access``: looking for programs, see `testbench.recorders.files._lookups`.
+
 Paths are relative to their root, so a tape made in one directory can be replayed in another. What a tape says is never
 done outside of the roots: not by ``..``, not by way of a symbolic link. What cannot be done again (the disk is full, a
 directory that should be gone is not empty here) ends the replay, and leaves the tree as it was.
@@ -18,6 +20,7 @@ from contextlib import ExitStack, contextmanager
 from testbench.protocol import Call, Matcher, Plain
 from testbench.recorders._births import Births
 from testbench.recorders.files._effects import Effects
+from testbench.recorders.files._lookups import Lookups
 from testbench.recorders.files._settings import FileSettings
 
 
@@ -47,6 +50,8 @@ class Files:
         """Send what children do to files through ``call``; see `testbench.protocol.Recorder`."""
         settings = self._settings
         with ExitStack() as stack:
+            if settings.programs:
+                Lookups(call).install(stack)
             if settings.effects:
                 Effects(call, settings.declared(), settings.skipped()).install(self._births, stack)
             yield

@@ -21,11 +21,13 @@ class FileSettings:
     Attributes:
         effects: what children do to files is on the tape.
         roots: directories under which it is, None for those that each child is given.
+        programs: looking for programs is on the tape.
         tapes: paths of the tapes of the session, which are no files of the program.
     """
 
     effects: bool = False
     roots: tuple[str, ...] | None = None
+    programs: bool = False
     tapes: tuple[str | os.PathLike[str], ...] = ()
 
     @classmethod
@@ -39,25 +41,26 @@ class FileSettings:
             roots: where its roots are here; None for where they were.
             tapes: paths of the tapes of the session.
         """
-        effects = meta.get("effects")
+        effects, programs = meta.get("effects"), meta.get("files") == "programs"
         if not isinstance(effects, dict):
-            return cls()
+            return cls(programs=programs)
         were = effects.get("roots")
         if roots is None and isinstance(were, list):
             roots = tuple(str(root) for root in were)
-        return cls(effects=True, roots=roots, tapes=tapes)
+        return cls(effects=True, roots=roots, programs=programs, tapes=tapes)
 
     @property
     def wanted(self) -> bool:
         """Whether there is anything to do."""
-        return self.effects
+        return self.effects or self.programs
 
     @property
     def meta(self) -> dict[str, Plain]:
         """What stands in the header of a tape."""
-        if not self.effects:
-            return {}
-        return {"effects": {"roots": None if self.roots is None else list(self.roots)}}
+        made: dict[str, Plain] = {"files": "programs"} if self.programs else {}
+        if self.effects:
+            made["effects"] = {"roots": None if self.roots is None else list(self.roots)}
+        return made
 
     def declared(self) -> list[bytes] | None:
         """Return the roots that were declared, absolute."""
