@@ -151,4 +151,11 @@ def places_of(names: Iterable[Any], given: bool | Mapping[str, str]) -> Places |
 def _usual() -> dict[str, str]:
     from tempfile import gettempdir  # loads `random` and more, which a program without placeholders need not
 
-    return {PYTHON: sys.executable, CWD: os.getcwd(), TMP: gettempdir(), HOME: os.path.expanduser("~")}
+    return {PYTHON: sys.executable, CWD: _working_directory(), TMP: gettempdir(), HOME: os.path.expanduser("~")}
+
+
+def _working_directory() -> str:
+    try:
+        return os.getcwd()
+    except FileNotFoundError:  # it has been taken away; so no path is in it
+        return ""
