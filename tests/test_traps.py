@@ -133,6 +133,19 @@ def test_07_the_runner_measures_by_the_real_clock(tape: Path) -> None:
         assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_08_redaction_changes_neither_the_live_value_nor_the_match(tape: Path) -> None:
+    """The program sees the secret while it records, the tape does not, and another secret matches on replay."""
+    secret, other = (f"ghp_{letters * 9}" for letters in ("aB3x", "Zz9q"))
+    with testbench.record(tape):
+        assert ask({"TOKEN": secret, "name": "ada"}) == {"TOKEN": secret, "name": "ada"}
+    assert secret.encode() not in tape.read_bytes()
+    with testbench.replay(tape):
+        assert ask({"TOKEN": other, "name": "ada"})["name"] == "ada"
+    with pytest.raises(testbench.MismatchError) as caught, testbench.replay(tape):
+        ask({"TOKEN": other, "name": "eve"})
+    assert other not in str(caught.value)
+
+
 def test_09_a_run_that_fails_does_not_replace_a_good_tape(tape: Path) -> None:
     """What was there stays, and the new recording is kept beside."""
     with testbench.record(tape):

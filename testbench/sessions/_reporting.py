@@ -98,9 +98,17 @@ class Reporter:
             rule="same kind and op, request by its matcher, recorded order over all lanes",
             where=user_line(),
             lanes=scene(self._lanes, lane, name),
-            host=differing(self._reader.meta),
+            host=self._host(),
         )
         return _ERRORS[code](str(report), report)
+
+    def _host(self) -> list[tuple[str, Plain, Plain]]:
+        """Return what is different on this machine; secrets among the words of a command are no difference."""
+        found = differing(self._reader.meta)
+        if self._redactor is None:
+            return found
+        shown = [(name, self._redactor.value(then), self._redactor.value(now)) for name, then, now in found]
+        return [(name, then, now) for name, then, now in shown if then != now]
 
     def _candidates(self, rest: list[RawAt], name: str, request: Plain) -> list[Candidate]:
         named = {row.number for row in self._reader.kinds.values() if row.name == name}

@@ -180,3 +180,18 @@ def test_a_matcher_that_raises_is_named_and_nothing_is_lost(tmp_path: Path) -> N
             session.odd.ask(2)
     with testbench.replay(tmp_path / "a.tape", recorders=[Odd(lambda a, b: None)]) as session:
         assert session.odd.ask(2) == 1
+
+
+def test_secrets_of_the_machine_are_not_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token among the words of the command is neither in the header nor in the report."""
+    old, new = (f"ghp_{letters * 9}" for letters in ("aB3x", "Zz9q"))
+    monkeypatch.setattr(sys, "argv", ["prog", "--token", old])
+    with testbench.record(tmp_path / "a.tape"):
+        ask(1)
+    monkeypatch.setattr(sys, "argv", ["prog", "--verbose", "--token", new])
+    with pytest.raises(testbench.MismatchError) as caught, testbench.replay(tmp_path / "a.tape"):
+        ask(2)
+    assert old.encode() not in (tmp_path / "a.tape").read_bytes()
+    assert "--verbose" in str(caught.value)
+    assert new not in str(caught.value)
+    assert new not in str(caught.value.report.as_data())
