@@ -50,6 +50,7 @@ BELOW = {
         "_opened",
         "_verifying",
     },
+    "_shown": {"protocol", "processes", "redaction", "tape", "sessions"},
     "_scrubbing": {"errors", "protocol", "redaction", "tape", "sessions", "recorders"},
     "testing": {"errors", "protocol", "inplace", "values", "tape", "_api"},
     "harness": {"errors", "protocol", "inplace", "values", "tape", "processes", "recorders", "_api"},
@@ -62,6 +63,7 @@ BELOW = {
         "_fidelity",
         "_opened",
         "_scrubbing",
+        "_shown",
         "_api",
         "harness",
     },  # the command line also shows what harness offers

@@ -132,3 +132,20 @@ def test_values_from_the_environment(
     assert main(["scan", "--redact-env", "MY_PHRASE", str(tape)]) == 1
     assert "just plain words" not in capsys.readouterr().out
     assert main(["scan", "--redact-env", "NOT_SET", str(tape)]) == 2
+
+
+def test_what_is_shown_of_a_dirty_tape(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The command line shows placeholders for the secrets of a tape that was recorded without redaction."""
+    tape, other = dirty(tmp_path / "t.tape"), tmp_path / "other.tape"
+    with testbench.record(other, redact=False, clock="paused"):
+        fetch("x", f"{PASSWORD}2")
+    shows = ["--blobs"], ["--json", "--blobs"], ["--processes"], ["--processes", "--json"]
+    for words in (*(["show", *options, str(tape)] for options in shows), ["diff", str(tape), str(other)]):
+        main(words)
+        told = capsys.readouterr().out
+        assert "${" in told, words
+        assert f"password='{PASSWORD}" not in told, words
+        assert f'"password": "{PASSWORD}' not in told, words
+        assert TOKEN not in told, words
+    main(["show", "--secrets", "--blobs", str(tape)])
+    assert TOKEN in capsys.readouterr().out

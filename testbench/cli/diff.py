@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from testbench._shown import Shown
 from testbench.cli._command import READING, Command
 from testbench.cli._exit import DIFFERS, SAME
 from testbench.cli._options import words
@@ -13,10 +14,11 @@ from testbench.tape import diff
 
 def run(options: argparse.Namespace) -> int:
     """Print the changes."""
-    status = SAME
+    status, shown = SAME, Shown(secrets=options.secrets)
     for change in diff(options.a, options.b, timing=options.timing, same=options.same, ignore=options.ignore):
         if change.action != "same":
             status = DIFFERS
+        change = shown.change(change)
         if options.json:
             print_json(change_as_json(change))
         else:
@@ -32,6 +34,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--timing", action="store_true", help="durations and times count as well")
     parser.add_argument("--same", action="store_true", help="print what is the same, too")
+    parser.add_argument("--secrets", action="store_true", help="print secrets too, if the tapes hold any")
     parser.add_argument("--json", action="store_true", help="print one JSON object per change and line")
 
 

@@ -7,6 +7,7 @@ import re
 
 from testbench._api import open_tape
 from testbench._opened import Tape
+from testbench._shown import Shown
 from testbench.cli._command import READING, Command
 from testbench.cli._output import duration, event_as_json, print_json
 from testbench.cli._processes import process_as_json, process_lines
@@ -22,11 +23,13 @@ def run(options: argparse.Namespace) -> int:
     """Print the events that were asked for."""
     start, stop = _span(options.seq)
     kind, _, op = (options.kind or "").partition(".")
+    shown = Shown(secrets=options.secrets)
     with open_tape(options.tape) as tape:
         if options.processes:
-            _show_processes(tape, options, start, stop)
+            _show_processes(tape, options, start, stop, shown)
             return 0
         for event in tape.events(kind=kind or None, op=op or None, lane=options.lane, start=start, stop=stop):
+            event = shown.event(event)
             if options.json:
                 print_json(event_as_json(event, whole=options.blobs))
             else:
@@ -34,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _show_processes(tape: Tape, options: argparse.Namespace, start: int, stop: int | None) -> None:
+def _show_processes(tape: Tape, options: argparse.Namespace, start: int, stop: int | None, shown: Shown) -> None:
     """Print the processes that were started where it was asked for."""
     if options.kind:
         raise UsageError("--kind chooses events and --processes folds them; give one of the two")
@@ -45,6 +48,7 @@ def _show_processes(tape: Tape, options: argparse.Namespace, start: int, stop: i
             or options.lane not in (None, process.lane)
         ):
             continue
+        process = shown.process(process)
         if options.json:
             print_json(process_as_json(process, whole=options.blobs))
         else:
@@ -100,17 +104,19 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--processes", action="store_true", help="print child processes, each one as a whole")
     parser.add_argument("--blobs", action="store_true", help="print long values whole")
     parser.add_argument("--json", action="store_true", help="print one JSON object per line")
+    parser.add_argument("--secrets", action="store_true", help="print secrets too, if the tape holds any")
 
 
 COMMAND = Command(
     name="show",
     twin="open_tape",
     summary="print the events of a tape",
-    usage="show [--kind KIND] [--lane LANE] [--seq A..B] [--processes] [--blobs] [--json] TAPE",
+    usage="show [--kind KIND] [--lane LANE] [--seq A..B] [--processes] [--blobs] [--json] [--secrets] TAPE",
     text="Print the events of a tape, one line each: position, seconds since the start, duration, lane, kind and op, "
     "what was asked, what came back. With --processes, print each child process instead: position of its start, how "
     "long it was there, lane, exit status or signal, command, and what went through its stdin, stdout and stderr, "
-    "whatever the program used to talk with it. Control characters and terminal escapes are printed escaped.",
+    "whatever the program used to talk with it. Control characters and terminal escapes are printed escaped, "
+    "and secrets on a tape that was recorded without redaction as placeholders.",
     statuses={0: "printed", **READING},
     arguments=_arguments,
     run=run,

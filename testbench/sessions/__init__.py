@@ -6,7 +6,7 @@ from testbench.sessions._leaks import Leak
 from testbench.sessions._outbox import Outbox
 from testbench.sessions._prefix import Prefix
 from testbench.sessions._recording import Recording
-from testbench.sessions._redacting import highest_on
+from testbench.sessions._redacting import highest_on, redacted, with_value
 from testbench.sessions._replaying import Replaying
 from testbench.sessions._rules import Rules
 from testbench.sessions._session import LeakWarning, Run, Session
@@ -27,4 +27,6 @@ __all__ = [
     "Splice",
     "Splicing",
     "highest_on",
+    "redacted",
+    "with_value",
 ]
