@@ -27,7 +27,10 @@ _KEPT: Final = 1000
 _CLOCK_ASKED: Final = ("clock.sleep", "clock.advance", "clock.travel_to")
 """What a program does with time; all else of that kind only reads it."""
 
-_NEVER_TWICE: Final = ("clock", "random", "wait", "lane", "signal")
+_NEVER_TWICE: Final = ("clock", "random", "wait", "lane", "signal", "timer")
+_LOOKS: Final = ("process.ready", "process.poll")
+"""Looking whether something is there yet: how often is a matter of time."""
+
 _FIELDS: Final = frozenset({"pid", "rusage", "after_s", "si_pid", "node", "mtime_ns"})
 """Parts of an outcome that no two runs share."""
 
@@ -77,7 +80,8 @@ def fidelity(left: StrPath, right: StrPath, mode: str = "semantic", *, ignore: C
         right: the tape after.
         mode: ``byte``: the same events to the last bit, times and durations too, as under a paused clock.
             ``semantic``: the same questions with the same answers, in order; not when, nor how long it took, and
-            nothing that no two runs share: readings of clocks, randomness, process ids, signals, waits for locks.
+            nothing that no two runs share: readings of clocks and timers, randomness, process ids, signals, waits, and
+            looks whether something is there yet.
             ``outcome``: each process and each call as a whole, in any order over lanes: what was started, how it ended
             and what it wrote, in whatever pieces the program heard of it.
             ``phase``: the same questions in the same order, whatever the answers.
@@ -139,7 +143,7 @@ def _to_the_byte(left: StrPath, right: StrPath, ignore: Collection[str]) -> Iter
 
 
 def _is_volatile(name: str) -> bool:
-    return name.partition(".")[0] in _NEVER_TWICE and name not in _CLOCK_ASKED
+    return name in _LOOKS or (name.partition(".")[0] in _NEVER_TWICE and name not in _CLOCK_ASKED)
 
 
 def _tells(part: tuple[str, Plain, Plain], mode: str) -> bool:

@@ -136,3 +136,12 @@ def test_the_command_prints_the_report_and_tells_by_its_status(make: Callable[..
     report = json.loads(other.stdout)
     assert (other.returncode, report["alike"], report["same"], report["total"]) == (1, False, 1, 2)
     assert report["changes"][0]["action"] == "removed"
+
+
+def test_how_often_a_program_looks_does_not_count(make: Callable[..., Path]) -> None:
+    """A child that is polled until it has ended is the same child after three looks and after five."""
+    a = make("a.tape", [("process.poll", 1, None)] * 3 + [("process.wait", 1, 0)])
+    b = make("b.tape", [("process.poll", 1, None)] * 5 + [("process.wait", 1, 0)])
+    assert testbench.fidelity(a, b, "semantic").alike
+    assert testbench.fidelity(a, b, "phase").alike
+    assert not testbench.fidelity(a, b, "byte").alike
