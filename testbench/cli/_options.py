@@ -34,6 +34,37 @@ def add_session_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_contents(parser: argparse.ArgumentParser) -> None:
+    """Add the options that tell what of a program's data stands on a tape."""
+    parser.add_argument(
+        "--redact",
+        metavar="RULE,...",
+        type=_rules,
+        help="what is secret besides the usual: names (X_PIN, *_DSN) or regular expressions; off: nothing is",
+    )
+    parser.add_argument(
+        "--placeholders",
+        metavar="NAME=PATH,...",
+        type=_places,
+        help="on: let ${CWD}, ${TMP}, ${HOME} and ${PYTHON} stand for paths; with DATA=/srv/data, ${DATA} too",
+    )
+
+
+CONTENTS: Final = ("redact", "placeholders")
+"""The names of those options."""
+
+
+def _rules(given: str) -> str | list[str]:
+    return given if given == "off" else words(given)
+
+
+def _places(given: str) -> bool | dict[str, str]:
+    if given in ("on", "off"):
+        return given == "on"
+    pairs = [word.partition("=") for word in words(given)]
+    return {f"${{{name}}}": path for name, _, path in pairs}
+
+
 def add_json(parser: argparse.ArgumentParser) -> None:
     """Add the option that tools want."""
     parser.add_argument("--json", action="store_true", help="print a divergence as one JSON object, on stderr")

@@ -8,16 +8,15 @@ import os
 from testbench._api import record
 from testbench.cli._command import RUNNING, Command
 from testbench.cli._launch import launch
-from testbench.cli._options import add_leaks, add_session_arguments, chosen, hash_seed
+from testbench.cli._options import CONTENTS, add_contents, add_leaks, add_session_arguments, chosen, hash_seed
 
 
 def run(options: argparse.Namespace) -> int:
     """Become the program, with a recording session inside."""
     seed = hash_seed()
     keywords = {
-        **chosen(
-            options, "recorders", "clock", "start", "seed", "env", "interception", "leaks", "files", "effects", "roots"
-        ),
+        **chosen(options, "recorders", "clock", "start", "seed", "env", "interception", "leaks"),
+        **chosen(options, "files", "effects", "roots", *CONTENTS),
         "meta": {"hash_seed": seed},
     }
     order = ("record", os.path.abspath(options.output), keywords)
@@ -44,6 +43,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         help="roots: what child processes do to files is recorded too (default: none)",
     )
     add_session_arguments(parser)
+    add_contents(parser)
     add_leaks(parser)
 
 

@@ -8,14 +8,14 @@ import os
 from testbench._api import open_tape, replay
 from testbench.cli._command import RUNNING, Command
 from testbench.cli._launch import launch
-from testbench.cli._options import add_json, add_session_arguments, chosen, hash_seed
+from testbench.cli._options import CONTENTS, add_contents, add_json, add_session_arguments, chosen, hash_seed
 
 
 def run(options: argparse.Namespace) -> int:
     """Become the program, with a replaying session inside."""
     with open_tape(options.tape) as tape:
         environment = {"PYTHONHASHSEED": hash_seed(tape.meta)}
-    keywords = chosen(options, "rerecord", "recorders", "env", "interception", "roots")
+    keywords = chosen(options, "rerecord", "recorders", "env", "interception", "roots", *CONTENTS)
     order = ("replay", os.path.abspath(options.tape), keywords)
     return launch(options.program, order, lambda: replay(options.tape, **keywords), environment, in_json=options.json)
 
@@ -29,6 +29,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         help="write what was replayed to a new tape, the same to the last byte",
     )
     add_session_arguments(parser)
+    add_contents(parser)
     add_json(parser)
 
 

@@ -373,3 +373,18 @@ def test_a_session_in_any_mode_can_be_had(run: Run, write: Callable[[str, str], 
     assert "2 of 4 events of the old tape were kept" in spliced.stderr
     again = run("session", "--mode", "none", *command[1:], "a", "c", CI="")
     assert (again.returncode, again.stdout, again.stderr) == (0, "a\nc\n", "")
+
+
+def test_secrets_and_paths_on_the_command_line(run: Run, write: Write) -> None:
+    """``--redact`` and ``--placeholders`` say what stands on the tape instead; a replay may have other ones."""
+    program = write(
+        "say.py", "import subprocess, sys\nprint(subprocess.run(['echo', *sys.argv[1:]], capture_output=True).stdout)"
+    )
+    options = ("--redact", r"\d{4}-\d\d", "--placeholders")
+    recorded = run("record", *options, "DATA=/srv/d", "-o", "x.tape", "--", PY, program, "4711-22", "/srv/d/x")
+    assert recorded.stdout == "b'4711-22 /srv/d/x\\n'\n"
+    shown = run("show", "x.tape").stdout
+    assert "argv=['echo', '${1...}', '${DATA}/x']" in shown
+    assert "4711" not in shown
+    replayed = run("replay", *options, "DATA=/mnt", "x.tape", "--", PY, program, "0815-33", "/mnt/x")
+    assert (replayed.returncode, replayed.stdout) == (0, "b'${1...} /srv/d/x\\n'\n")
