@@ -69,9 +69,10 @@ class Testbench:
             replaced, so that an earlier ``from time import time`` is not followed, nor are methods of types written in
             C, such as ``datetime.now``. What is not followed is listed among the leaks, also on replay.
         env: names of environment variables of child processes that are recorded and must match.
-        files: ``"programs"``: looking for programs (`shutil.which`, and `os.stat` and `os.access` of what that finds)
-            is recorded, so that they are found on replay where they are gone; ``"off"``: it is not. Default:
-            ``"programs"`` where ``effects`` is ``"roots"``, else ``"off"``. On replay the tape decides.
+        files: ``"programs"``: looking for programs (`shutil.which`; `os.stat`, `os.access` and their kin of what is in
+            a directory of PATH) is recorded, and PATH itself, so that they are found on replay where they are gone;
+            ``"off"``: it is not. Default: ``"programs"`` where ``effects`` is ``"roots"``, else ``"off"``. On replay
+            the tape decides.
         effects: ``"roots"``: what child processes do to files is recorded, and done again on replay; ``"none"``, the
             default: it is not, so that nobody pays for it who has not asked. On replay the tape decides.
         roots: with ``effects="roots"``: directories under which it is. Default: the working directory of each child,
@@ -225,7 +226,8 @@ class Testbench:
     def _files(self, path: StrPath) -> FileSettings:
         effects = self.effects == "roots"
         programs = effects if self.files is None else self.files == "programs"
-        return FileSettings(effects=effects, roots=self.roots, programs=programs, tapes=(path,))
+        found = os.environ.get("PATH") if programs else None
+        return FileSettings(effects=effects, roots=self.roots, programs=programs, path=found, tapes=(path,))
 
     def _virtual(self) -> VirtualClock | None:
         if self.clock == "real":

@@ -5,7 +5,8 @@ directory, and HOME and TMPDIR where it was given others than the program's; or 
 started. On replay that is done to the same directories then; so the program finds the files that the child made. See
 `testbench.recorders.files._capture` for what a change says.
 
-Ops ``which``, ``stat``, ``access``: looking for programs, see `testbench.recorders.files._lookups`.
+Ops ``which``, ``stat``, ``lstat``, ``access``, ``readlink``: looking for programs, see
+`testbench.recorders.files._lookups`.
 
 Paths are relative to their root, so a tape made in one directory can be replayed in another. What a tape says is never
 done outside of the roots: not by ``..``, not by way of a symbolic link. What cannot be done again (the disk is full, a
@@ -51,7 +52,7 @@ class Files:
         settings = self._settings
         with ExitStack() as stack:
             if settings.programs:
-                Lookups(call).install(stack)
+                Lookups(call, settings.path).install(stack)
             if settings.effects:
                 Effects(call, settings.declared(), settings.skipped()).install(self._births, stack)
             yield

@@ -1,6 +1,8 @@
-"""Looking for programs: op ``which`` for ``shutil.which``, and ``stat`` and ``access`` of what that has found.
+"""Looking for programs: op ``which`` for ``shutil.which``; ``stat``, ``lstat``, ``access``, ``readlink`` in PATH.
 
-A program that looks for ``git`` before it starts it, finds it on replay where it was, though there is none.
+A program that looks for ``git`` before it starts it, finds it on replay where it was, though there is none. Whatever
+it asks of a path right in one of the directories of PATH, or of one that ``shutil.which`` has found, is an event. PATH
+itself stands in the header of the tape, and is on replay what it was.
 """
 
 from __future__ import annotations
@@ -26,11 +28,15 @@ class Lookups:
 
     Args:
         call: the waist.
+        path: PATH, as it is recorded; None if there is none.
     """
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: Call, path: str | None) -> None:
         self._call = call
-        self._found: set[str | bytes] = set()
+        self._path = path
+        folders = [folder for folder in (path or "").split(os.pathsep) if os.path.isabs(folder)]
+        self._folders = {folder.rstrip("/") for folder in folders}
+        self._found: set[str] = set()
 
     def install(self, stack: ExitStack) -> None:
         """Redirect the functions until the stack is closed.
@@ -38,13 +44,22 @@ class Lookups:
         Raises:
             UsageError: ``shutil.which`` is another function than that of the standard library.
         """
+        self._set_path(stack)
         which = Code(shutil.which, _calling_which, "_testbench_which")
         stack.callback(which.restore)
         which.to(self._which(which.original))
-        for function, body in ((os.stat, self._stat), (os.access, self._access)):
-            redirect = Redirect(function)
+        bodies = {"stat": self._stat, "lstat": self._stat, "access": self._asking, "readlink": self._asking}
+        for name, body in bodies.items():
+            redirect = Redirect(getattr(os, name))
             stack.callback(redirect.restore)
             redirect.to(self._known(redirect.original, body))
+
+    def _set_path(self, stack: ExitStack) -> None:
+        """Let PATH be what it was; so it is while recording."""
+        before = os.environ.get("PATH")
+        if self._path is not None and before != self._path:
+            os.environ["PATH"] = self._path
+            stack.callback(_put_back, before)
 
     def _which(self, original: Callable[..., Any]) -> Callable[..., Any]:
         call = self._call
@@ -55,41 +70,48 @@ class Lookups:
             request: Plain = {"program": _plain(cmd), "mode": mode, "path": None if path is None else _plain(path)}
             found: Any = call("which", request, lambda: original(cmd, mode, path), raises=(TypeError,))
             if found is not None:
-                self._found.add(found)
+                self._found.add(os.fsdecode(found))
             return found
 
         return which
 
     def _known(self, original: Callable[..., Any], body: Callable[..., Any]) -> Callable[..., Any]:
-        found, call = self._found, self._call
+        found, folders, call, op = self._found, self._folders, self._call, original.__name__
 
         def known(path: Any, *args: Any, **options: Any) -> Any:
-            if found and call.follows() and (name := _named(path)) in found and options.get("dir_fd") is None:
-                return body(original, name, *args, **options)
+            name = path if type(path) is str else _named(path)
+            asked = name.rpartition("/")[0] in folders or name in found
+            if asked and call.follows() and options.get("dir_fd") is None:
+                return body(op, original, os.fspath(path), *args, **options)
             return original(path, *args, **options)
 
         return known
 
-    def _stat(self, original: Callable[..., Any], path: Any, **options: Any) -> os.stat_result:
+    def _stat(self, op: str, original: Callable[..., Any], path: Any, **options: Any) -> os.stat_result:
         request: Plain = {"path": path, "options": _said(options)}
 
         def effect() -> Plain:
             _, (fields, more) = original(path, **options).__reduce__()
             return {"fields": list(fields), "more": more}
 
-        outcome: Any = self._call("stat", request, effect, raises=_RAISES)
+        outcome: Any = self._call(op, request, effect, raises=_RAISES)
         return os.stat_result(outcome["fields"], outcome["more"])
 
-    def _access(self, original: Callable[..., Any], path: Any, mode: Any, **options: Any) -> Any:
-        request: Plain = {"path": path, "mode": mode, "options": _said(options)}
-        return self._call("access", request, lambda: original(path, mode, **options), raises=_RAISES)
+    def _asking(self, op: str, original: Callable[..., Any], path: Any, *mode: Any, **options: Any) -> Any:
+        request: Plain = {"path": path, "mode": mode[0] if mode else None, "options": _said(options)}
+        return self._call(op, request, lambda: original(path, *mode, **options), raises=_RAISES)
 
 
-def _named(path: Any) -> str | bytes | None:
-    """Return the path that was given; None for what is none, a descriptor for one."""
-    if type(path) is str or type(path) is bytes:
-        return path
-    return os.fspath(path) if isinstance(path, os.PathLike) else None
+def _put_back(path: str | None) -> None:
+    if path is None:
+        os.environ.pop("PATH", None)
+    else:
+        os.environ["PATH"] = path
+
+
+def _named(path: Any) -> str:
+    """Return the path that was given as text; none for what is none, a descriptor say."""
+    return os.fsdecode(path) if isinstance(path, bytes | os.PathLike) else ""
 
 
 def _said(options: Mapping[str, Any]) -> dict[str, Plain]:

@@ -22,12 +22,14 @@ class FileSettings:
         effects: what children do to files is on the tape.
         roots: directories under which it is, None for those that each child is given.
         programs: looking for programs is on the tape.
+        path: PATH as it is recorded, if looking for programs is.
         tapes: paths of the tapes of the session, which are no files of the program.
     """
 
     effects: bool = False
     roots: tuple[str, ...] | None = None
     programs: bool = False
+    path: str | None = None
     tapes: tuple[str | os.PathLike[str], ...] = ()
 
     @classmethod
@@ -41,13 +43,14 @@ class FileSettings:
             roots: where its roots are here; None for where they were.
             tapes: paths of the tapes of the session.
         """
-        effects, programs = meta.get("effects"), meta.get("files") == "programs"
+        effects, programs, path = meta.get("effects"), meta.get("files") == "programs", meta.get("path")
+        path = path if isinstance(path, str) else None
         if not isinstance(effects, dict):
-            return cls(programs=programs)
+            return cls(programs=programs, path=path)
         were = effects.get("roots")
         if roots is None and isinstance(were, list):
             roots = tuple(str(root) for root in were)
-        return cls(effects=True, roots=roots, programs=programs, tapes=tapes)
+        return cls(effects=True, roots=roots, programs=programs, path=path, tapes=tapes)
 
     @property
     def wanted(self) -> bool:
@@ -57,7 +60,7 @@ class FileSettings:
     @property
     def meta(self) -> dict[str, Plain]:
         """What stands in the header of a tape."""
-        made: dict[str, Plain] = {"files": "programs"} if self.programs else {}
+        made: dict[str, Plain] = {"files": "programs", "path": self.path} if self.programs else {}
         if self.effects:
             made["effects"] = {"roots": None if self.roots is None else list(self.roots)}
         return made

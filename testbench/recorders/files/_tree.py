@@ -70,6 +70,7 @@ class Tree:
         self.root = root
         self.unread: set[bytes] = set()
         self._skip = skip
+        self._prefix = root.rstrip(b"/") + b"/"
         self._inotify = inotify
         self._entries: dict[bytes, Entry] = {}
         self._watched: dict[int, bytes] = {}
@@ -112,7 +113,7 @@ class Tree:
 
     def path(self, inner: bytes) -> bytes:
         """Return the absolute path of a path in the tree."""
-        return os.path.join(self.root, inner) if inner else self.root
+        return self._prefix + inner if inner else self.root
 
     # Everything is looked at.
 

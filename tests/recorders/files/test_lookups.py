@@ -63,6 +63,36 @@ def test_a_program_that_is_gone_is_found_where_it_was(tool: Path, tmp_path: Path
     assert recorded[2:6] == [None, True, True, True]
 
 
+def test_a_program_may_look_for_itself(tool: Path, tmp_path: Path) -> None:
+    """PATH is what it was, and what a program asks of files in its directories is answered from the tape."""
+
+    def program() -> list[Any]:
+        found = [
+            os.path.join(folder, "tool")
+            for folder in os.environ["PATH"].split(os.pathsep)
+            if os.path.isfile(os.path.join(folder, "tool")) and os.access(os.path.join(folder, "tool"), os.X_OK)
+        ]
+        return [found, os.path.realpath(found[0]), os.path.exists(os.fsencode(found[0])), os.path.islink(found[0])]
+
+    link = tool.parent / "link"
+    link.symlink_to(tool)
+    recorded, replayed = both(tmp_path / "run.tape", tool, program)
+    assert replayed == recorded
+    assert recorded[0] == [str(tool)]
+
+
+def test_path_is_what_it_was_before_the_session(tool: Path, tmp_path: Path) -> None:
+    """A replay gives PATH back when it ends, whatever it was."""
+    with testbench.record(tmp_path / "run.tape", files="programs"):
+        recorded = os.environ["PATH"]
+    with pytest.MonkeyPatch.context() as world:
+        for now in ("/nonexistent", None):
+            world.setenv("PATH", now) if now else world.delenv("PATH")
+            with testbench.replay(tmp_path / "run.tape"):
+                assert os.environ["PATH"] == recorded
+            assert os.environ.get("PATH") == now
+
+
 def test_effects_bring_it_along(tool: Path, tmp_path: Path) -> None:
     """Who asks for what children write gets what they are looked for as well, unless they say no."""
     recorded, replayed = both(tmp_path / "run.tape", tool, lambda: shutil.which("tool"), files=None, effects="roots")
