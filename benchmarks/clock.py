@@ -26,7 +26,7 @@ import testbench
 from testbench.inplace import Redirect
 from testbench.inplace.real import perf_counter_ns
 
-ROUNDS = 30
+ROUNDS = 40
 READS = 20_000
 GOALS = {
     ("time.time()", "recorded"): 3.0,
@@ -167,17 +167,17 @@ def report_many() -> None:
 
 
 def report_long_run() -> None:
-    """Print what a replayed read costs where the tape is too long to be verified when it is opened."""
-    count, best, plain = 131_072, float("inf"), min(read(lambda: time.time, 131_072) for _ in range(ROUNDS))
+    """Print what a replayed read costs on a long tape, most of which cannot have been verified when it was opened."""
+    count, best, plain = 32_768, float("inf"), min(read(lambda: time.time, READS) for _ in range(ROUNDS))
     with tempfile.TemporaryDirectory() as folder:
         tape = Path(folder) / "long.tape"
         with testbench.record(tape, recorders=["clock"]):
-            for _ in range(2 * ROUNDS):
+            for _ in range(4 * ROUNDS):
                 read(lambda: time.time, count)
         with testbench.replay(tape):
-            for _ in range(2 * ROUNDS):
+            for _ in range(4 * ROUNDS):
                 best = min(best, read(lambda: time.time, count))
-    beside("time.time(), replayed, 4,000,000 reads, times plain", best / plain)
+    at_most("time.time(), replayed from a long tape, times plain", best / plain, 0.6)
 
 
 def report_sessions() -> None:

@@ -50,7 +50,7 @@ DIGEST_SIZE: Final = 32
 # Sizes that decide what is written; a reader does not depend on the first six.
 SEGMENT_EVENTS: Final = 256  # a seal stands after so many events at the latest
 LONG_RUN: Final = 512  # a run of more values starts a segment, unless the open one is still small
-FULL_SEGMENT: Final = 512 << 10  # bytes from which on it does, so that segments stay near 1 MiB
+FULL_SEGMENT: Final = 96 << 10  # bytes from which on it does: reading is slower where memory has to be mapped for it
 RUN_VALUES: Final = 4096  # values in one run at most
 RUN_SIZE: Final = 256 << 10  # a run that is no typed array becomes one blob above it
 BODY_SIZE: Final = 4 << 10  # a body heavier than this becomes one blob
