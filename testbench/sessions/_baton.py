@@ -79,8 +79,14 @@ class Baton:
                     self._next()
 
     def goes_on(self, lane: Lane, *, pausing: bool) -> bool:
-        """Tell whether a lane at its next event goes on at once; ``pausing`` if it gave up the baton there once."""
-        return self.holder is lane and not (pausing and self._ready)
+        """Tell whether a lane at its next event goes on at once; ``pausing`` if it gave up the baton there once.
+
+        From here it may compute for as long again as when the baton was new, as it might when that was recorded.
+        """
+        if self.holder is not lane or (pausing and self._ready):
+            return False
+        self.since_ns = real.monotonic_ns()
+        return True
 
     def end(self) -> None:
         """Let everybody go on: the session is over, or has failed."""

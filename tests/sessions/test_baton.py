@@ -19,6 +19,8 @@ import pytest
 import testbench
 from testbench.errors import StallError
 from testbench.inplace import real
+from testbench.sessions._baton import Baton
+from testbench.sessions._lanes import Lane
 
 
 def _say(number: int) -> bytes:
@@ -325,3 +327,13 @@ def test_a_thread_that_has_ended_is_not_alive(tmp_path: Path) -> None:
     for _ in range(3):
         with testbench.replay(tmp_path / "t.tape"):
             assert [program() for _ in range(30)] == recorded
+
+
+def test_a_lane_may_compute_for_as_long_again_after_each_event() -> None:
+    """On replay a lane goes on from event to event; what counts as long begins anew, as it did when it was recorded."""
+    lane = Lane(0, "main")
+    baton = Baton(lane, lambda waits: None)
+    before = baton.since_ns
+    assert baton.goes_on(lane, pausing=True)
+    assert baton.since_ns > before
+    assert not baton.goes_on(Lane(1, "main.1"), pausing=True)

@@ -116,12 +116,13 @@ def _run(way: str, tape: Path, program: str) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", [name for name in PROGRAMS if name != "values"])
 def test_program_replays_without_processes(program: str, tmp_path: Path) -> None:
     """What the parent got from its processes comes back, though the replay can start none; the tape as well."""
     tape = tmp_path / "t.tape"
     recorded = _run("record", tape, program)
-    for _ in range(3):
+    for _ in range(2):
         assert _run("replay", tape, program) == recorded
         assert (tmp_path / "again.tape").read_bytes() == tape.read_bytes()
 
