@@ -332,7 +332,7 @@ def test_a_thread_that_has_ended_is_not_alive(tmp_path: Path) -> None:
 def test_a_lane_may_compute_for_as_long_again_after_each_event() -> None:
     """On replay a lane goes on from event to event; what counts as long begins anew, as it did when it was recorded."""
     lane = Lane(0, "main")
-    baton = Baton(lane, lambda waits: None)
+    baton = Baton(lane, lambda waits: None, relieve=lambda lane: None)
     before = baton.since_ns
     assert baton.goes_on(lane, pausing=True)
     assert baton.since_ns > before
