@@ -22,6 +22,9 @@ class Watcher(Protocol):
     def starts(self, child: object) -> None:
         """Be told that it is started now, within the effect that does it; so never on replay."""
 
+    def seen(self, child: object) -> None:
+        """Be told that the program has just heard of it, and that it may still run; on record and replay alike."""
+
     def ended(self, child: object) -> None:
         """Be told that the program has just seen its end, on record and replay alike; more than once, if it asks."""
 
@@ -45,6 +48,11 @@ class Births:
         """Tell all; see `Watcher`."""
         for watcher in self.watchers:
             watcher.starts(child)
+
+    def seen(self, child: object) -> None:
+        """Tell all; see `Watcher`."""
+        for watcher in self.watchers:
+            watcher.seen(child)
 
     def ended(self, child: object) -> None:
         """Tell all; see `Watcher`."""

@@ -1,6 +1,7 @@
 """The kind ``files``: what children leave in files, which the program sees without asking anybody.
 
-Op ``changed``, when the program has seen the end of a child: all that is different under its roots (its working
+Op ``changed``, when the program has seen the end of a child, or heard of one that may still run (what it writes,
+that it runs): all that is different under its roots (its working
 directory, and HOME and TMPDIR where it was given others than the program's; or those that were declared) since it
 started. On replay that is done to the same directories then; so the program finds the files that the child made. See
 `testbench.recorders.files._capture` for what a change says.

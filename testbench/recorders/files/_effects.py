@@ -55,6 +55,12 @@ class Effects:
                 tree.update()
         self._running.add(child)
 
+    def seen(self, child: object) -> None:
+        """Bring what it has done so far."""
+        roots = self._roots.get(child)
+        if roots is not None:
+            self._cross(roots)
+
     def ended(self, child: object) -> None:
         """Bring what it did to files onto the tape; or from the tape to the files, where it did not run."""
         roots = self._roots.pop(child, None)

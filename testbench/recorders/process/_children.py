@@ -81,8 +81,7 @@ class Children:
     def observed(self, child: Child, outcome: Outcome) -> None:
         """Let an outcome show in the files that the child shares with the program, and complete it from ``output``."""
         if outcome.get("more") is None and child.outputs is NO_OUTPUTS:
-            if outcome.get("returncode") is not None:
-                self._ended(child)
+            self._seen(child, ended=outcome.get("returncode") is not None)
             return
         parts: dict[str, list[bytes]] = {name: [outcome[name]] for name in child.pipes if outcome.get(name)}
 
@@ -93,13 +92,17 @@ class Children:
         self.output(child.outputs, outcome, self.reference(child.name), child.rest, hear, bool(child.name.real_pid))
         if outcome.get("more"):
             outcome.update((name, b"".join(pieces)) for name, pieces in parts.items())
-        if outcome.get("returncode") is not None:
+        ended = outcome.get("returncode") is not None
+        if ended:
             child.outputs.close()
-            self._ended(child)
+        self._seen(child, ended=ended)
 
-    def _ended(self, child: Child) -> None:
-        child.name.alone = None
-        self.births.ended(child.name)
+    def _seen(self, child: Child, *, ended: bool) -> None:
+        if ended:
+            child.name.alone = None
+            self.births.ended(child.name)
+        else:
+            self.births.seen(child.name)
 
     def output(
         self,

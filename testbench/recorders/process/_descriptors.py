@@ -55,7 +55,9 @@ class Descriptors:
             return original(*args)  # type: ignore[no-any-return]  # a builtin's answer
 
         request: Plain = {"child": children.reference(name), "stream": channel.stream, "size": size}
-        return children.cross("read", request, effect, raises=RAISES)
+        found = children.cross("read", request, effect, raises=RAISES)
+        children.births.seen(channel.name)
+        return found
 
     def read_into(self, channel: Channel, buffers: Sequence[Any], read: Callable[..., Any], *args: Any) -> int | None:
         """Read once into buffers of the program's; ``read(*args, size)`` reads for real."""

@@ -178,7 +178,9 @@ class Source(Pipe):
             return self.reach().read(size)
         request: Plain = {"child": children.reference(child), "stream": self.stream, "size": size}
         read = _read_much if size == -1 else lambda stream: stream.read(size)
-        return children.cross("read", request, lambda: read(self._reach_of(child)), raises=RAISES)
+        found = children.cross("read", request, lambda: read(self._reach_of(child)), raises=RAISES)
+        children.births.seen(child)
+        return found
 
 
 class Sink(Pipe):

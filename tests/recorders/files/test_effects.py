@@ -300,6 +300,23 @@ def test_several_children_at_once(site: Any) -> None:
     site.agree(program)
 
 
+def test_a_child_that_still_runs_has_done_what_it_says(site: Any) -> None:
+    """What the program reads from a child, or that it still runs, brings what the child has done to files by then."""
+    script = "echo 1 > one; echo ready; read go; echo 2 > one; echo 3 > three; echo again; read go; rm one"
+
+    def program(place: Path) -> list[Any]:
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        with subprocess.Popen(["sh", "-c", script], cwd=place, text=True, bufsize=1, **pipes) as child:  # type: ignore[call-overload]
+            seen: list[Any] = [child.stdout.readline(), (place / "one").read_text()]
+            child.stdin.write("go\n")
+            seen += [child.stdout.readline(), (place / "one").read_text(), sorted(os.listdir(place)), child.poll()]
+            child.stdin.write("go\n")
+        return [*seen, sorted(os.listdir(place))]
+
+    site.agree(program)
+    assert site.replay(program)[0] == ["ready\n", "1\n", "again\n", "2\n", ["one", "three"], None, ["three"]]
+
+
 def test_contents_stand_on_the_tape_once(site: Any, sh: Any) -> None:
     """Children that write the same content again and again make a small tape."""
     big = "x" * 100_000
