@@ -23,8 +23,9 @@ from testbench.places import check_placeholders, places, places_of
 from testbench.protocol import Matcher, Pieces, Plain, Recorder
 from testbench.recorders import BUILTIN, FileSettings, Settings, TickingClock, VirtualClock, instant_ns, zone
 from testbench.redaction import Redact, Redactor, as_values, check_redact, redactor
-from testbench.sessions import Comparing, Prefix, Recording, Replaying, Rules, Run, Session, Splicing, highest_on
+from testbench.sessions import Comparing, Order, Prefix, Recording, Replaying, Rules, Run, Session, Splicing, highest_on
 from testbench.sessions._matching import guarded
+from testbench.sessions._orders import ORDERS
 from testbench.tape import Reader, TapeFile, Writer
 
 MODES: Final = ("replay", "once", "record", "splice", "verify", "off")
@@ -83,6 +84,12 @@ class Testbench:
         leaks: what to do at close about crossings that are not on the tape: ``"ignore"``, ``"warn"``, ``"fail"``.
         stall_s: seconds without progress after which a replay with several lanes gives up, where it is not certain
             before that none can go on; a tenth of it where all threads sleep.
+        order: how much of the order of threads a replay repeats: ``"strict"``, the default, all of it, so that also
+            races in shared memory come out as recorded; ``"boundary"``: the events, and between them threads run side
+            by side; ``"lane"``: what each thread does, without regard to the others; ``"any"``: nothing, an event
+            answers whoever asks for it. What is not strict is written on a new tape. On replay, None means as
+            recorded; it may be looser than that, never stricter.
+        shuffle: on replay, a seed: threads take turns in another order that is drawn from it, each keeping its own.
         meta: further plain values for the header of a new tape.
         placeholders: make a tape fit other machines: paths that begin with the working directory, the directory for
             temporary files, the home and the interpreter stand as ``${CWD}``, ``${TMP}``, ``${HOME}`` and ``${PYTHON}``
@@ -116,6 +123,8 @@ class Testbench:
     fidelity: Literal["byte", "semantic", "outcome", "phase"] = attrs.field(default="semantic")
     leaks: Literal["ignore", "warn", "fail"] = attrs.field(default="warn")
     stall_s: float = 30.0
+    order: Literal["strict", "boundary", "lane", "any"] | None = None
+    shuffle: int | None = None
     meta: Mapping[str, Plain] = attrs.field(factory=dict)
     placeholders: bool | Mapping[str, str] = attrs.field(default=False, converter=check_placeholders)
     match: Mapping[str, Any] = attrs.field(factory=dict)
@@ -130,6 +139,12 @@ class Testbench:
         _one_of("files", self.files or "off", ("off", "programs"))
         _one_of("effects", self.effects, ("none", "roots"))
         _one_of("leaks", self.leaks, ("ignore", "warn", "fail"))
+        if self.order is not None:
+            _one_of("order", self.order, ORDERS)
+        if self.shuffle is not None and type(self.shuffle) is not int:
+            raise UsageError(
+                f"shuffle={self.shuffle!r} is no seed; expected an integer, or None for the recorded order"
+            )
         if self.clock == "paused" and self.interception == "name":
             raise UsageError(
                 'clock="paused" needs interception="in-place": locks, queues and datetime.now have no name to replace, '
@@ -197,8 +212,16 @@ class Testbench:
         recorders = self._make(Settings(virtual=virtual, seed=self.seed, env=self.env, files=files), _kinds(files))
         start_ns = None if virtual is None else virtual.start_ns
         kinds = {recorder.kind: recorder.version for recorder in recorders}
+        order = Order(self.order or "strict")
         made = header(
-            kinds, clock=self.clock, start_ns=start_ns, seed=self.seed, zone=zone(), files=files.meta, meta=self.meta
+            kinds,
+            clock=self.clock,
+            start_ns=start_ns,
+            seed=self.seed,
+            order=order.name,
+            zone=zone(),
+            files=files.meta,
+            meta=self.meta,
         )
         redactor, found = self._redactor(), places(self.placeholders)
         if found is not None:
@@ -207,7 +230,7 @@ class Testbench:
         with _set_aside_unless_whole(file):
             writer = Writer(file.fd, made if redactor is None else cast("dict[str, Plain]", redactor.value(made)))
         now_ns = virtual.monotonic_ns if virtual is not None and virtual.still else monotonic_ns
-        mode = Recording(writer, now_ns, redactor, _pieces(recorders))
+        mode = Recording(writer, now_ns, redactor, _pieces(recorders), order)
         way = self.interception
         return Run(
             mode=mode,
@@ -256,6 +279,9 @@ class Testbench:
                 f"{path} names the digest function {reader.digest_name!r}, which is not known here, so that nothing "
                 "of it could be verified; expected sha-256. Look for damage with: testbench check, or upgrade testbench"
             )
+        order = self._replay_order(reader, path)
+        if order.by_lane and rerecord is not None:
+            raise UsageError("rerecord= needs the recorded order; give order='strict' or 'boundary', and no shuffle=")
         recorded = _recorded(reader)
         host = reader.meta.get("host")
         files = FileSettings.recorded(reader.meta, self.roots, (path, path if rerecord is None else rerecord))
@@ -288,7 +314,7 @@ class Testbench:
             else:
                 redactor = self._redactor(replaying=True)
                 comparing = self._comparing(recorders, redactor)
-                mode = Replaying(reader, comparing, stall_s=self.stall_s, writer=writer, redactor=redactor)
+                mode = Replaying(reader, comparing, stall_s=self.stall_s, writer=writer, redactor=redactor, order=order)
         return Run(
             mode=mode,
             recorders=recorders,
@@ -302,6 +328,16 @@ class Testbench:
 
     def _comparing(self, recorders: list[Recorder], redactor: Redactor | None) -> Comparing:
         return Comparing(_matchers(recorders), redactor, _pieces(recorders), Rules(self.match))
+
+    def _replay_order(self, reader: Reader, path: StrPath) -> Order:
+        recorded = str(reader.meta.get("relaxed", "strict"))
+        chosen = self.order or recorded
+        if recorded not in ORDERS or ORDERS.index(chosen) < ORDERS.index(recorded):
+            raise UsageError(
+                f"{path} was recorded with order={recorded!r}, so that nothing stricter can be replayed of it; leave "
+                f"order= out, or record again with order={chosen!r}"
+            )
+        return Order(chosen, self.shuffle)
 
     def _check_interception(self) -> None:
         if self.interception == "in-place":

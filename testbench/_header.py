@@ -25,6 +25,7 @@ def header(
     clock: str,
     start_ns: int | None,
     seed: int | None,
+    order: str,
     zone: Plain,
     files: Mapping[str, Plain],
     meta: Mapping[str, Plain],
@@ -36,11 +37,14 @@ def header(
         clock: ``"real"``, ``"paused"`` or ``"ticking"``.
         start_ns: where a virtual clock begins, None for the real one.
         seed: what randomness is made from, None for real randomness.
+        order: how much of the order of lanes a replay is to repeat.
         zone: the local time zone.
         files: what is recorded of files.
         meta: what the user adds.
     """
     made: dict[str, Plain] = {"recorders": dict(recorders), "clock": clock, "order": "boundary"}
+    if order != "strict":
+        made["relaxed"] = order
     if start_ns is not None:
         made["start_ns"] = start_ns
     if clock != "paused":

@@ -65,6 +65,16 @@ def _places(given: str) -> bool | dict[str, str]:
     return {f"${{{name}}}": path for name, _, path in pairs}
 
 
+def add_order(parser: argparse.ArgumentParser) -> None:
+    """Add the option that relaxes the order of threads."""
+    parser.add_argument(
+        "--order",
+        choices=("strict", "boundary", "lane", "any"),
+        help="how much of the order of threads a replay repeats: all, that of their events, each thread's own, or none "
+        "(default: strict; on replay, as recorded)",
+    )
+
+
 def add_json(parser: argparse.ArgumentParser) -> None:
     """Add the option that tools want."""
     parser.add_argument("--json", action="store_true", help="print a divergence as one JSON object, on stderr")

@@ -8,7 +8,15 @@ import os
 from testbench._api import record
 from testbench.cli._command import RUNNING, Command
 from testbench.cli._launch import launch
-from testbench.cli._options import CONTENTS, add_contents, add_leaks, add_session_arguments, chosen, hash_seed
+from testbench.cli._options import (
+    CONTENTS,
+    add_contents,
+    add_leaks,
+    add_order,
+    add_session_arguments,
+    chosen,
+    hash_seed,
+)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -16,7 +24,7 @@ def run(options: argparse.Namespace) -> int:
     seed = hash_seed()
     keywords = {
         **chosen(options, "recorders", "clock", "start", "seed", "env", "interception", "leaks"),
-        **chosen(options, "files", "effects", "roots", *CONTENTS),
+        **chosen(options, "files", "effects", "roots", "order", *CONTENTS),
         "meta": {"hash_seed": seed},
     }
     order = ("record", os.path.abspath(options.output), keywords)
@@ -44,6 +52,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_session_arguments(parser)
     add_contents(parser)
+    add_order(parser)
     add_leaks(parser)
 
 

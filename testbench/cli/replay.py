@@ -7,15 +7,18 @@ import os
 
 from testbench._api import open_tape, replay
 from testbench.cli._command import RUNNING, Command
+from testbench.cli._explore import explore
 from testbench.cli._launch import launch
-from testbench.cli._options import CONTENTS, add_contents, add_json, add_session_arguments, chosen, hash_seed
+from testbench.cli._options import CONTENTS, add_contents, add_json, add_order, add_session_arguments, chosen, hash_seed
 
 
 def run(options: argparse.Namespace) -> int:
     """Become the program, with a replaying session inside."""
     with open_tape(options.tape) as tape:
         environment = {"PYTHONHASHSEED": hash_seed(tape.meta)}
-    keywords = chosen(options, "rerecord", "recorders", "env", "interception", "roots", *CONTENTS)
+    if options.shuffle_runs is not None:
+        return explore(options)
+    keywords = chosen(options, "rerecord", "recorders", "env", "interception", "roots", "order", "shuffle", *CONTENTS)
     order = ("replay", os.path.abspath(options.tape), keywords)
     return launch(options.program, order, lambda: replay(options.tape, **keywords), environment, in_json=options.json)
 
@@ -30,6 +33,20 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_session_arguments(parser)
     add_contents(parser)
+    add_order(parser)
+    parser.add_argument(
+        "--shuffle",
+        metavar="SEED",
+        type=int,
+        help="let threads take turns in another order, drawn from SEED, each keeping its own",
+    )
+    parser.add_argument(
+        "--shuffle-runs",
+        metavar="N",
+        type=int,
+        help="run the program once in the recorded order, and N times in orders drawn from SEED, SEED+1, ... (default: "
+        "0, 1, ...); print the seed of the first run that ends with another status, and end with 1",
+    )
     add_json(parser)
 
 

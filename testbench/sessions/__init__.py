@@ -3,6 +3,7 @@
 from testbench.sessions._comparing import Comparing
 from testbench.sessions._divergence import Divergence
 from testbench.sessions._leaks import Leak
+from testbench.sessions._orders import Order
 from testbench.sessions._outbox import Outbox
 from testbench.sessions._prefix import Prefix
 from testbench.sessions._recording import Recording
@@ -17,6 +18,7 @@ __all__ = [
     "Divergence",
     "Leak",
     "LeakWarning",
+    "Order",
     "Outbox",
     "Prefix",
     "Recording",

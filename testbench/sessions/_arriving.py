@@ -64,8 +64,14 @@ class Arrivals:
             DivergenceError: the tape has ended, nobody moves, or the replay has failed before.
         """
         cursor, baton = self._cursor, self._baton
-        if cursor.turn != turn or not baton.goes_on(lane, pausing=pausing) or self.failure is not None:
+        if (
+            (cursor.turn != turn and not cursor.by_lane)
+            or not baton.goes_on(lane, pausing=pausing)
+            or self.failure is not None
+        ):
             self._wait(turn, lane, name, request)
+        if cursor.by_lane:
+            cursor.bring(turn, name, request)
         event = cursor.event
         if event is None:
             cursor.check()
@@ -76,8 +82,7 @@ class Arrivals:
         return event
 
     def _wait(self, turn: int, lane: Lane, name: str, request: Plain) -> None:
-        self._baton.give_up(lane)
-        let_go = self._baton.take(lane, turn, name)
+        let_go = self._baton.pass_on(lane, turn, name)
         self._look_up()
         if not let_go:
             self.stall(lane, name, request)
@@ -110,7 +115,8 @@ class Arrivals:
         self.diverge("stall", self._stalled(), lane, name, request)
 
     def _exhausted(self, lane: Lane, name: str, request: Plain) -> NoReturn:
-        self.diverge("exhausted", f"the tape has ended, and the program calls {name}", lane, name, request)
+        ended = "the tape has no more events of this lane" if self._cursor.by_lane else "the tape has ended"
+        self.diverge("exhausted", f"{ended}, and the program calls {name}", lane, name, request)
 
     def diverge(self, code: str, reason: str, lane: Lane, name: str, request: Plain) -> NoReturn:
         """Raise a divergence, and make it stick."""
@@ -151,7 +157,7 @@ class Arrivals:
 
     def hopeless(self) -> bool:
         """Tell whether the next event belongs to a lane that has ended."""
-        turn = self._cursor.turn
+        turn = None if self._cursor.by_lane else self._cursor.turn
         return turn is not None and turn in self._cursor.names and not self._lives(turn)
 
     def _stalled(self) -> str:

@@ -24,7 +24,7 @@ from testbench.sessions._lanes import Lane
 from testbench.sessions._strays import Strays
 from testbench.sessions._vigil import EXPIRED, WOKEN, Still, Vigil, Wait
 
-Choose = Callable[[list[Wait]], "Wait | None"]
+Candidates = Callable[[list[Wait]], list[Wait]]
 
 
 class Baton:
@@ -32,7 +32,7 @@ class Baton:
 
     Args:
         main: the lane that runs now.
-        choose: picks one of those that come from outside, or none yet.
+        candidates: picks those of them that come from outside who may go on now, the first one first.
         relieve: runs the handlers of signals that came to a lane before it began to wait.
         still: how those who wait notice that nobody can go on any more; without it they wait for ever, and the time for
             a lock runs out by the real clock and not by the tape.
@@ -49,7 +49,7 @@ class Baton:
     def __init__(
         self,
         main: Lane,
-        choose: Choose,
+        candidates: Candidates,
         *,
         relieve: Callable[[Lane], None],
         still: Still | None = None,
@@ -59,7 +59,7 @@ class Baton:
         self.over = False
         self.waking: Lane | None = None
         self.since_ns = self.stirred_ns = real.monotonic_ns()
-        self._choose = choose
+        self._candidates = candidates
         self._by_tape = still is not None
         self._strays = strays
         self._mutex = real.Mutex()
@@ -114,6 +114,16 @@ class Baton:
         self._mutex = real.Mutex()
 
     # Asking for it.
+
+    def pass_on(self, lane: Lane, turn: int, what: str) -> bool:
+        """Give it up, and ask for it again like one who comes from outside; False if nobody can go on any more."""
+        self._be_back(lane)
+        wait = Wait(lane, turn, what=what)
+        with self._mutex:
+            if self.holder is lane:
+                self.holder = None
+            self._enter(self._outside, wait)
+        return self._vigil.keep(wait) is not None
 
     def take(self, lane: Lane, turn: int | None = None, what: str = "") -> bool:
         """Wait for the baton, as one who comes from outside; False if nobody can go on any more."""
@@ -239,18 +249,21 @@ class Baton:
 
     def _next(self) -> None:
         """Hand the baton, which nobody holds, to whoever is next, if anybody is."""
-        ready = next((wait for wait in self._ready if wait.is_innermost()), None)
-        if ready is not None:
-            self._ready.remove(ready)
-            self._hand(ready)
+        ready = [wait for wait in self._ready if wait.is_innermost()]
+        chosen = self._pick(ready, [wait for wait in self._outside if wait.is_innermost()])
+        if chosen is None:
             return
-        chosen = self._choose([wait for wait in self._outside if wait.is_innermost()])
-        if chosen is not None:
+        if chosen in ready:
+            self._ready.remove(chosen)
+        else:
             self._outside.remove(chosen)
             if chosen.key is not None:
                 chosen.by = EXPIRED
                 self._forget(chosen)
-            self._hand(chosen)
+        self._hand(chosen)
+
+    def _pick(self, ready: list[Wait], outside: list[Wait]) -> Wait | None:
+        return ready[0] if ready else next(iter(self._candidates(outside)), None)
 
     def _hand(self, wait: Wait) -> None:
         self.holder = wait.lane
@@ -275,6 +288,11 @@ class Baton:
                 self._ready.append(waits[0])
                 self._next()
             return bool(waits)
+
+    def rests(self, since_ns: int) -> bool:
+        """Tell whether nobody holds it, and nothing has happened since a time."""
+        with self._mutex:
+            return self.holder is None and self.stirred_ns == since_ns and not self._ready
 
     def withdraw(self, wait: Wait) -> bool:
         """Wait no longer; False if it was let go on in this moment."""

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from testbench.errors import TapeError, TestbenchError
 from testbench.inplace import real
+from testbench.protocol import Plain
 from testbench.tape import KindRow, Reader
 
 RawEvent = tuple[Any, ...]
@@ -28,6 +29,7 @@ class Cursor:
     Only the lane whose turn it is may look at `event` and `advance`. Its memory is one event and three behind it.
 
     Attributes:
+        by_lane: whether `bring` has to be asked for the next event of a lane.
         event: the next event, raw; None at the end of the tape.
         seq: its position.
         row: its kind; undefined at the end of the tape.
@@ -36,7 +38,11 @@ class Cursor:
         over: whether the session has ended, so that the world is real again.
         now_ns: virtual time, nanoseconds since the recording began: when the last event taken was appended.
         names: lane names by number, as far as the tape has been read.
+        taken: how many events have been taken.
+        moved: called when another event is next, where several lanes move.
     """
+
+    by_lane = False
 
     def __init__(self, reader: Reader, failed: Callable[[], TestbenchError | None]) -> None:
         self._kinds = reader.kinds
@@ -53,6 +59,8 @@ class Cursor:
         self.seq = -1
         self.now_ns = 0
         self.names: dict[int, str] = {0: "main"}
+        self.taken = 0
+        self.moved: Callable[[], None] | None = None
         self.before: deque[tuple[int, int, RawEvent]] = deque(maxlen=3)
         self._load()
 
@@ -60,6 +68,7 @@ class Cursor:
         """Take the next event; wake the lane that comes after."""
         event = self.event
         assert event is not None
+        self.taken += 1
         self.before.append((self.seq, self.now_ns, event))
         self.now_ns += event[1]
         if event[0] == _LANE_START:
@@ -70,6 +79,18 @@ class Cursor:
         with self._lock:
             self._load()
             self._open_gate()
+        if self.moved is not None:
+            self.moved()
+
+    def bring(self, turn: int, name: str, request: Plain) -> None:
+        """Do nothing: the next event is the next one on the tape, whoever asks."""
+
+    def keep(self, lane: int) -> None:
+        """Do nothing: nobody else brings another event."""
+
+    def turns(self) -> set[int]:
+        """Return the lanes whose events may be taken now."""
+        return set() if self.turn is None else {self.turn}
 
     def wait_moved(self, in_vain: Callable[[], bool]) -> bool:
         """Wait until some lane has taken the next event; False when it is told that this is in vain."""
@@ -115,7 +136,7 @@ class Cursor:
                 self.turn = None
             else:
                 self.row = self._kinds[event[0]]
-                self.turn = _turn_of(event) if event[0] == _LANE_START else event[2]
+                self.turn = turn_of(event)
         except TapeError as damage:
             self.event, self.turn, self._damage = None, None, damage
 
@@ -124,7 +145,9 @@ class Cursor:
             real.open_gate(self._gate)
 
 
-def _turn_of(event: RawEvent) -> int:
-    """Return whose move the start of a lane is: its parent's, or that of a thread that turns up by itself."""
+def turn_of(event: RawEvent) -> int:
+    """Return whose move an event is; the start of a lane is its parent's, or a thread's that turns up by itself."""
+    if event[0] != _LANE_START:
+        return int(event[2])
     parent = event[3][1]
     return STRANGER if parent is None else int(parent)

@@ -17,7 +17,7 @@ import attrs
 
 from testbench.inplace import Redirect
 from testbench.inplace.own import OWN_THREADS
-from testbench.inplace.real import get_ident
+from testbench.inplace.real import get_ident, locked
 
 _GENERATIONS: Final = 16
 """How many generations of lanes a name spells out."""
@@ -143,7 +143,7 @@ class Lanes:
         found = {}
         for ident in sys._current_frames().keys() - OWN_THREADS - {get_ident()}:
             lane = self._by_thread.get(ident)
-            if lane is None or not lane.waits:
+            if lane is None or not lane.waits or not locked(lane.waits[-1].gate):  # an open one: it is about to run
                 thread = threading._active.get(ident)  # type: ignore[attr-defined]  # no lock is taken by looking there
                 found[ident] = lane.native_id if lane is not None else getattr(thread, "native_id", None) or 0
         return found

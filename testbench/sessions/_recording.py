@@ -9,18 +9,17 @@ from testbench.errors import RecordingError, TapeWriteError, TestbenchError
 from testbench.protocol import Effect, Pieces, Plain
 from testbench.redaction import Redactor
 from testbench.sessions._appending import Appender
-from testbench.sessions._baton import Baton
 from testbench.sessions._call import KindCall
 from testbench.sessions._errors import capture
 from testbench.sessions._handling import RecordedSignals
 from testbench.sessions._lanes import Lane, Lanes
 from testbench.sessions._leaks import UNSEEN_FORK, Leaks
 from testbench.sessions._moments import HANDLED, INTERRUPTED
+from testbench.sessions._orders import STRICT, Order
 from testbench.sessions._outbox import Outbox
 from testbench.sessions._readers import Source
 from testbench.sessions._recorded_runs import RecordedRuns
 from testbench.sessions._strays import Strays
-from testbench.sessions._vigil import Wait
 from testbench.sessions._waiting import RAN_OUT, Waiting
 from testbench.tape import Outcome, Returned, Writer, plain
 
@@ -36,6 +35,7 @@ class Recording:
         now_ns: the clock that stamps them and measures effects.
         redactor: takes secrets out of what is written; None leaves them there.
         pieces: per kind and op, which bytes of its events are pieces of streams.
+        order: how much of the order of lanes a replay is to repeat.
     """
 
     mode = "record"
@@ -46,6 +46,7 @@ class Recording:
         now_ns: Callable[[], int],
         redactor: Redactor | None = None,
         pieces: Mapping[str, Pieces] | None = None,
+        order: Order = STRICT,
     ) -> None:
         self._now_ns = now_ns
         self.redactor = redactor
@@ -55,7 +56,8 @@ class Recording:
         self._finished = False
         self.leaks = Leaks()
         self.lanes = Lanes(self._born, self._adopted, self._go_parallel, self._begin, self._ended)
-        self._baton = Baton(self.lanes.main, _first, relieve=self._relieve, strays=Strays(self.leaks))
+        self._baton = order.recording_baton(self.lanes.main, relieve=self._relieve, strays=Strays(self.leaks))
+        self.follows_locks = order.follows_locks(replaying=False)
         self._runs = RecordedRuns(self, self._appender, self._baton)
         self.waiting = Waiting(self.lanes, self._baton, self, endless=True)
         self.signals = RecordedSignals(
@@ -315,7 +317,3 @@ class Recording:
             self._raised = True
             raise self._broken
         return True
-
-
-def _first(waits: list[Wait]) -> Wait | None:
-    return waits[0] if waits else None

@@ -42,8 +42,7 @@ class ReplayedRuns:
         self._rerecorder = rerecorder
         self._arrivals: Arrivals
         self._sources: list[Source] = []
-        self._run: Answers | None = None
-        self._open = ""  # the name of its source
+        self._open: dict[int, tuple[Answers, str]] = {}  # by lane: the run that it reads, and the name of its source
 
     def follow(self, arrivals: Arrivals) -> None:
         """Be told where divergences go."""
@@ -58,7 +57,7 @@ class ReplayedRuns:
         """Give every source the reader for several lanes."""
         owner = self._owner
         self.settle(owner.lanes.main, "lane.start", None)
-        self._run = None
+        self._open.clear()
         owner.cursor.shared = True
         for source in self._sources:
             self._bind(source)
@@ -74,22 +73,20 @@ class ReplayedRuns:
 
     def at_rest(self) -> bool:
         """Tell whether no run is open, or it has been read to its end."""
-        run = self._run
-        return run is None or not run.left()
+        return not any(run.left() for run, _ in list(self._open.values()))
 
     def settle(self, lane: Lane, name: str, request: Plain) -> None:
         """Find that an open run was read to its end before its lane does anything else."""
-        single = self._owner.lanes.single
-        if self._run is None or not (single or lane.number == self._owner.cursor.turn):
+        found = self._open.get(lane.number)
+        if found is None:
             return
-        left = self._run.left()
+        run, opened = found
+        left = run.left()
         if not left:
-            self._run = None
-        elif single or name != self._open:
+            del self._open[lane.number]
+        elif self._owner.lanes.single or name != opened:
             reads = "one more read" if left == 1 else f"{left} more reads"
-            self._arrivals.diverge(
-                "mismatch", f"the tape holds {reads} of {self._open} before this", lane, name, request
-            )
+            self._arrivals.diverge("mismatch", f"the tape holds {reads} of {opened} before this", lane, name, request)
 
     def _bind(self, source: Source) -> None:
         if self._owner.lanes.single:
@@ -129,7 +126,8 @@ class ReplayedRuns:
             run = Answers(source, values)
         except (ValueError, TypeError, OverflowError) as error:
             raise _damaged(name, owner.cursor.seq, error) from error
-        self._run, self._open = run, name
+        self._open[lane.number] = (run, name)
+        owner.cursor.keep(lane.number)
         self._rerecorder.run(row, event, values)
         return run
 
@@ -144,10 +142,10 @@ class ReplayedRuns:
             lane.depth = 1
             try:
                 owner.arrive(lane, name, None, pausing=lane.reads_on())
-                run = self._run or self._begin(source, lane)
+                run = self._open[lane.number][0] if lane.number in self._open else self._begin(source, lane)
                 value = next(run.reads)
                 if not run.left():
-                    self._run = None
+                    del self._open[lane.number]
                     owner.cursor.advance()
                 return value
             except OverError:

@@ -9,7 +9,6 @@ from testbench.errors import TestbenchError, UsageError
 from testbench.protocol import Effect, Plain
 from testbench.redaction import Redactor
 from testbench.sessions._arriving import Arrivals, OverError
-from testbench.sessions._baton import Baton
 from testbench.sessions._call import KindCall
 from testbench.sessions._comparing import Comparing
 from testbench.sessions._cursor import STRANGER, Cursor, RawEvent
@@ -17,12 +16,12 @@ from testbench.sessions._delivering import ReplayedSignals
 from testbench.sessions._errors import rebuild
 from testbench.sessions._lanes import Lane, Lanes
 from testbench.sessions._leaks import UNSEEN_FORK
+from testbench.sessions._orders import STRICT, Order
 from testbench.sessions._readers import Source
 from testbench.sessions._replayed_runs import ReplayedRuns
 from testbench.sessions._reporting import Reporter
 from testbench.sessions._rerecording import Rerecorder
 from testbench.sessions._standstill import Standstill
-from testbench.sessions._vigil import Wait
 from testbench.sessions._waiting import RAN_OUT, Waiting
 from testbench.tape import Raised, Reader, Writer, plain
 from testbench.values import same
@@ -44,9 +43,11 @@ class Replaying:
             nobody can go on; a tenth of it is enough where all threads sleep.
         writer: records the replay again, event for event, when given.
         redactor: keeps secrets out of reports; None leaves them there.
+        order: how much of the recorded order counts.
     """
 
     mode = "replay"
+    cursor: Cursor
 
     def __init__(
         self,
@@ -56,6 +57,7 @@ class Replaying:
         stall_s: float = 30.0,
         writer: Writer | None = None,
         redactor: Redactor | None = None,
+        order: Order = STRICT,
     ) -> None:
         self.redactor = redactor
         self._reader = reader
@@ -64,12 +66,16 @@ class Replaying:
         self._runs = ReplayedRuns(self, reader, self._rerecorder)
         self.lanes = Lanes(self._born, self._adopted, self._runs.go_parallel, self._begin, self._ended)
         self._still = Standstill(self.lanes, stall_s, hopeless=self._is_hopeless, awaited=self._awaits_signal)
-        self._baton = Baton(self.lanes.main, self._choose, relieve=self._relieve, still=self._still)
+        self._baton = order.replaying_baton(
+            self.lanes.main, lambda: self.cursor, relieve=self._relieve, still=self._still
+        )
+        self.follows_locks = order.follows_locks(replaying=True)
         self.waiting = Waiting(self.lanes, self._baton, self, endless=False)
         self._living = {self.lanes.main.number}
         self._arrivals = Arrivals(self._runs.unplug, self._baton, self._living.__contains__)
-        self.cursor = Cursor(reader, lambda: self._arrivals.failure)
-        self._arrivals.follow(self.cursor, Reporter(reader, self.cursor, comparing, self.lanes, redactor))
+        self.cursor = order.cursor(reader, lambda: self._arrivals.failure, comparing, self._baton)
+        reporter = Reporter(reader, self.cursor, comparing, self.lanes, order.rule, redactor)
+        self._arrivals.follow(self.cursor, reporter)
         self._runs.follow(self._arrivals)
         self.signals = ReplayedSignals(
             reader,
@@ -164,14 +170,6 @@ class Replaying:
         self._runs.add(source)
 
     # Lanes.
-
-    def _choose(self, waits: list[Wait]) -> Wait | None:
-        """Pick who may go on: whose turn it is on the tape; at its end, everybody."""
-        turn, event = self.cursor.turn, self.cursor.event
-        if turn is None or event is None:
-            return next((wait for wait in waits if not wait.timed), None)
-        ran_out = self.cursor.row.name == RAN_OUT
-        return next((wait for wait in waits if wait.turn == turn and wait.timed == ran_out), None)
 
     def _born(self, parent: Lane, name: str) -> Lane:
         lane = Lane(-1, name)
@@ -303,13 +301,17 @@ class Replaying:
         if here is not None:
             self._baton.give_up(here)
         while self.failure is None and self.cursor.event is not None:
-            owner = self.cursor.turn
+            owners = self.cursor.turns()
             if here is not None and self.signals.kinds:
                 self.signals.deliver_last(here)
-            if (here is not None and owner == here.number) or owner not in self.lanes.alive():
+            if (here is not None and here.number in owners) or not owners & self.lanes.alive():
                 return
-            if not self.cursor.wait_moved(lambda: self._still.reached(self._baton.stirred_ns, closer=True)):
+            if not self.cursor.wait_moved(self._nobody_moves):
                 return
+
+    def _nobody_moves(self) -> bool:
+        since_ns = self._baton.stirred_ns
+        return self._still.reached(since_ns, closer=True) and self._baton.stirred_ns == since_ns
 
     def _check_leftover(self) -> None:
         if self.failure is not None:
@@ -318,6 +320,6 @@ class Replaying:
         self._runs.settle(lane, "", None)
         self.cursor.check()
         if self.cursor.event is not None:
-            left = self._reader.total - self.cursor.seq
+            left = self._reader.total - self.cursor.taken
             events = "one event was" if left == 1 else f"{left} events were"
             self._arrivals.diverge("leftover", f"the program has ended and {events} never asked for", lane, "", None)

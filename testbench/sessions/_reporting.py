@@ -53,17 +53,25 @@ class Reporter:
         cursor: where the replay is on it.
         comparing: tells what would have matched.
         lanes: who runs and waits.
+        rule: what had to match.
         redactor: takes secrets out of what is shown; None leaves them there.
     """
 
     def __init__(
-        self, reader: Reader, cursor: Cursor, comparing: Comparing, lanes: Lanes, redactor: Redactor | None = None
+        self,
+        reader: Reader,
+        cursor: Cursor,
+        comparing: Comparing,
+        lanes: Lanes,
+        rule: str,
+        redactor: Redactor | None = None,
     ) -> None:
         self._reader = reader
         self._cursor = cursor
         self._comparing = comparing
         self._lanes = lanes
         self._redactor = redactor
+        self._rule = rule
 
     def error(self, code: str, reason: str, lane: str, name: str, request: Plain) -> DivergenceError:
         """Return the exception to raise; the cursor may not move any more.
@@ -95,7 +103,7 @@ class Reporter:
             after=[event for event in map(self._view, rest[:2]) if event is not None],
             candidates=self._candidates(rest, name, request),
             tape=self._reader.path,
-            rule="same kind and op, request by its matcher, recorded order over all lanes",
+            rule=self._rule,
             where=user_line(),
             lanes=scene(self._lanes, lane, name),
             host=self._host(),

@@ -217,7 +217,7 @@ class Session:
             hide_own_threads(stack)
             mode.lanes.install()
             stack.callback(mode.lanes.restore)
-            if self._run.interception == "in-place":
+            if self._run.interception == "in-place" and mode.follows_locks:
                 mode.waiting.install(stack)
             at_once = Redirect(os._exit)
             stack.callback(at_once.restore)

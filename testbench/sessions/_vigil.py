@@ -66,6 +66,9 @@ class Held(Protocol):
     def lose(self, holder: Lane, why: str) -> None:
         """Take it away from a lane."""
 
+    def rests(self, since_ns: int) -> bool:
+        """Tell whether nobody holds it, and nothing has happened since a time."""
+
     def withdraw(self, wait: Wait) -> bool:
         """Wait no longer; False if it was let go on in this moment."""
 
@@ -143,7 +146,12 @@ class Vigil:
             why = "" if baton.waking is holder else self._watch.loses(holder, baton.since_ns)
             if why:
                 baton.lose(holder, why)
-        elif still is not None and still.reached(baton.stirred_ns) and not baton.wake_anyhow() and baton.withdraw(wait):
+        elif still is not None and self._is_in_vain(still) and baton.withdraw(wait):
             wait.lane.in_vain = wait
             return None
         return _GOES_ON
+
+    def _is_in_vain(self, still: Still) -> bool:
+        """Tell whether nobody can go on; what came while this was looked at, on a busy machine, is looked at again."""
+        since_ns = self._baton.stirred_ns
+        return still.reached(since_ns) and self._baton.rests(since_ns) and not self._baton.wake_anyhow()

@@ -1,0 +1,51 @@
+"""Looking for races: replay a program in many orders of its threads, until one of them ends otherwise."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import subprocess
+import sys
+
+from testbench.cli._exit import PROBLEM
+
+
+def explore(options: argparse.Namespace) -> int:
+    """Run the program in the recorded order, then in others; tell of the first that ends with another status.
+
+    Each runs in a process of its own, without what it says: run it again with the seed that is told.
+
+    Returns:
+        1 if there is such a run, or the recorded order cannot be replayed; else 0.
+    """
+    first, plain = options.shuffle or 0, _words(options, None)
+    expected = _status(plain)
+    if expected >= PROBLEM:
+        print(f"the program ends with status {expected} in the recorded order already; see it with: {_command(plain)}")
+        return 1
+    for seed in range(first, first + options.shuffle_runs):
+        words = _words(options, seed)
+        status = _status(words)
+        if status != expected:
+            print(f"seed {seed}: the program ends with status {status}, and in the recorded order with {expected}")
+            print(f"see it with: {_command(words)}")
+            return 1
+    print(f"{options.shuffle_runs} orders, and the program ends with status {expected} in all of them")
+    return 0
+
+
+def _words(options: argparse.Namespace, seed: int | None) -> list[str]:
+    """Return the words of the command that was given, with this seed and for one run."""
+    cut = sys.argv.index("--")
+    rest = iter(sys.argv[1:cut])
+    kept = [word for word in rest if not (word.startswith("--shuffle") and ("=" in word or next(rest)))]
+    return [*kept[:1], *([] if seed is None else ["--shuffle", str(seed)]), *kept[1:], "--", *options.program]
+
+
+def _command(words: list[str]) -> str:
+    return shlex.join(["testbench", *words])
+
+
+def _status(words: list[str]) -> int:
+    command = [sys.executable, "-m", "testbench", *words]
+    return subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True).returncode
