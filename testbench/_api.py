@@ -209,7 +209,9 @@ class Testbench:
         self._check_interception()
         virtual = self._virtual()
         files = self._files(path)
-        recorders = self._make(Settings(virtual=virtual, seed=self.seed, env=self.env, files=files), _kinds(files))
+        ordered = _orders_waits({"clock": self.clock, "relaxed": getattr(self, "order", None) or "strict"})
+        settings = Settings(virtual=virtual, seed=self.seed, env=self.env, files=files, ordered=ordered)
+        recorders = self._make(settings, _kinds(files))
         start_ns = None if virtual is None else virtual.start_ns
         kinds = {recorder.kind: recorder.version for recorder in recorders}
         order = Order(self.order or "strict")
@@ -286,7 +288,8 @@ class Testbench:
         host = reader.meta.get("host")
         files = FileSettings.recorded(reader.meta, self.roots, (path, path if rerecord is None else rerecord))
         there = host.get("zone") if isinstance(host, dict) else None
-        settings = Settings(env=self.env, zone=there, recorded=recorded, files=files)
+        ordered = _orders_waits(reader.meta)
+        settings = Settings(env=self.env, zone=there, recorded=recorded, files=files, ordered=ordered)
         recorders = self._make(settings, tuple(recorded))
         _check_versions(recorded, recorders, path)
         warn_of_hash_seed(reader.meta)
@@ -489,6 +492,11 @@ def _recorded(reader: Reader) -> dict[str, Plain]:
     """Return the kinds that recorded a tape, with their versions; all built-in ones where the header names none."""
     recorded = reader.meta.get("recorders")
     return recorded if isinstance(recorded, dict) else dict.fromkeys(_kinds(FileSettings()))
+
+
+def _orders_waits(meta: Mapping[str, Plain]) -> bool:
+    """Tell whether the session saw to the waits of several threads for one another when a tape was recorded."""
+    return meta.get("clock") != "paused" and meta.get("relaxed", "strict") == "strict"
 
 
 def _check_versions(recorded: dict[str, Plain], recorders: list[Recorder], path: StrPath) -> None:

@@ -54,6 +54,7 @@ class Settings:
         recorded: on replay, the kinds of the tape and their versions.
         files: what is recorded of files.
         births: how the kinds of one session tell each other of children.
+        ordered: whether the session sees to the waits of several threads for one another.
     """
 
     virtual: VirtualClock | None = None
@@ -63,6 +64,7 @@ class Settings:
     recorded: Mapping[str, Plain] = attrs.field(factory=dict)
     files: FileSettings = attrs.field(factory=FileSettings)
     births: Births = attrs.field(factory=Births)
+    ordered: bool = True
 
 
 def _process(settings: Settings) -> Process:
@@ -75,12 +77,16 @@ def _process(settings: Settings) -> Process:
     )
 
 
+def _wait(settings: Settings) -> Wait:
+    return Wait(1 if settings.recorded.get("wait") == 1 else 2, ordered=settings.ordered)
+
+
 BUILTIN: Final[dict[str, Callable[[Settings], Recorder]]] = {
     "clock": lambda settings: Clock(settings.virtual, settings.zone),
     "process": _process,
     "random": lambda settings: Randomness(settings.seed),
     "call": lambda settings: Boundary(),
-    "wait": lambda settings: Wait(1 if settings.recorded.get("wait") == 1 else 2),
+    "wait": _wait,
     "timer": lambda settings: Timer(settings.virtual),
     "files": lambda settings: Files(settings.files, settings.births),
 }

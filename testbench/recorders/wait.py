@@ -4,6 +4,10 @@ Op ``timed``: the request is the timeout, the outcome whether what was waited fo
 runs out at once; one that was satisfied is satisfied: the lane waits until another has really released the lock, put
 the item or ended. Waits without a timeout are not on the tape: they end when another lane lets them, in both modes.
 
+Since version 2 that is so while there is one lane. Where there are several, who gets what is a matter of their order,
+and with it whose time runs out: the session sees to both, and only the latter is an event, ``lane.expired``. It does
+not where the clock is paused: there such a wait is a crossing all the same.
+
 Op ``socket``, since version 2: likewise, for a socket that has a timeout. What comes by it is not on the tape: a replay
 waits for that really.
 
@@ -31,13 +35,15 @@ class Wait:
 
     Args:
         version: what its events mean, 1 for tapes of old.
+        ordered: whether the session sees to the waits of several lanes.
     """
 
     kind = "wait"
     matchers: Mapping[str, Matcher] = {}
 
-    def __init__(self, version: int = 2) -> None:
+    def __init__(self, version: int = 2, *, ordered: bool = True) -> None:
         self.version = version
+        self._ordered = ordered and version > 1
 
     @contextmanager
     def install(self, call: Call) -> Iterator[None]:
@@ -46,20 +52,20 @@ class Wait:
             for timed in TIMED:
                 slot = TypeSlot(timed.owner, timed.name)
                 stack.callback(slot.restore)
-                slot.to(_waiting(call, timed, slot.original))
+                slot.to(_waiting(call, timed, slot.original, self._ordered))
             if self.version > 1:
                 install_timeouts(call, stack)
             yield
 
 
-def _waiting(call: Call, timed: Timed, original: Callable[..., Any]) -> Callable[..., Any]:
+def _waiting(call: Call, timed: Timed, original: Callable[..., Any], ordered: bool) -> Callable[..., Any]:
     place = timed.place
 
     def waiting(*args: Any, **options: Any) -> Any:
         if len(args) <= place and not options:  # nearly always: a wait without a timeout
             return original(*args)
         seconds = timed.seconds(args, options)
-        if seconds is None or not call.follows():
+        if seconds is None or (ordered and not call.alone()) or not call.follows():
             return original(*args, **options)
         return _cross(call, timed, original, args[0], seconds)
 

@@ -186,8 +186,7 @@ class Baton:
             what: the thing itself, for reports.
 
         Returns:
-            WOKEN, or EXPIRED, when the lane does not hold the baton unless the tape has said so; None if nobody can go
-            on any more.
+            WOKEN or EXPIRED; None if nobody can go on any more.
         """
         wait = Wait(lane, lane.number, key, timeout_s is not None, free, what)
         with self._mutex:
@@ -229,6 +228,17 @@ class Baton:
                 self._next()
         if self.waking is holder:
             self.waking = None
+
+    def expire(self, wait: Wait) -> None:
+        """Let a lane go on whose time for a lock has run out, as one who comes from outside; the lock may come first.
+
+        A replay does the same when the tape says that time has run out, so that it cannot come out differently.
+        """
+        with self._mutex:
+            if wait in self._asleep.get(wait.key, ()) and wait not in self._outside:
+                self._outside.append(wait)
+                if self.holder is None:
+                    self._next()
 
     # Inside.
 

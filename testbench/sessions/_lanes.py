@@ -88,6 +88,10 @@ class Lanes:
         many: called once, before the second lane exists.
         begin: called in a new lane, in its thread, before anything of the program's.
         ended: called there at the end, or by the parent if no thread could be started.
+
+    Attributes:
+        single: whether the process has had one thread so far.
+        alone: whether there has been one lane so far, whatever threads do that make no crossing: as on the tape.
     """
 
     def __init__(
@@ -107,6 +111,7 @@ class Lanes:
         self._strangers = 0
         self._by_thread: dict[int, Lane] = {self.main.run_here(): self.main}
         self._redirects: list[Redirect] = []
+        self.alone = True
         self.single = len(sys._current_frames().keys() - OWN_THREADS) == 1
 
     def current(self) -> Lane:
@@ -187,6 +192,7 @@ class Lanes:
                 self._go_parallel(parent)
             name = parent.next_child()
             child = self._born(parent, name)
+            self.alone = False
             parent.children += 1
             if options.get("handle") is not None:
                 child.ends.append(options["handle"])
@@ -220,6 +226,7 @@ class Lanes:
             if self.single:
                 self._go_parallel(lane)
             self._adopted(lane)
+            self.alone = False
         finally:
             lane.depth = 0
         return lane

@@ -238,7 +238,7 @@ class Recording:
 
     def alone(self) -> bool:
         """Tell whether there is one lane; see `Call.alone`."""
-        return self.lanes.single
+        return self.lanes.alone
 
     # The end, good or bad.
 

@@ -265,7 +265,7 @@ class Replaying:
 
     def alone(self) -> bool:
         """Tell whether there is one lane; see `Call.alone`."""
-        return self.lanes.single
+        return self.lanes.alone
 
     # The end.
 

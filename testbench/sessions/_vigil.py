@@ -72,6 +72,9 @@ class Held(Protocol):
     def withdraw(self, wait: Wait) -> bool:
         """Wait no longer; False if it was let go on in this moment."""
 
+    def expire(self, wait: Wait) -> None:
+        """Let a lane go on whose time for a lock has run out, unless it gets the lock first."""
+
     def wake_anyhow(self) -> bool:
         """Let a lane go on whose lock is free, though nobody has said so; tell whether there is one."""
 
@@ -109,7 +112,10 @@ class Vigil:
         self._waiting += 1
         try:
             while not self._opened(wait, until_ns):
-                by = self._look_around(wait, until_ns)
+                if until_ns is not None and real.monotonic_ns() >= until_ns:
+                    self._baton.expire(wait)
+                    until_ns = None
+                by = self._look_around(wait)
                 if by != _GOES_ON:
                     return by
             return wait.by
@@ -132,15 +138,13 @@ class Vigil:
         finally:
             lane.depth = depth
 
-    def _look_around(self, wait: Wait, until_ns: int | None) -> str | None:
+    def _look_around(self, wait: Wait) -> str | None:
         """Return what lets the lane go on; `_GOES_ON` if it waits further."""
         baton, still = self._baton, self._still
         if wait.lane.deferred and (still is not None or wait.key is not None):
             self._relieve(wait.lane)  # while recording, a lane that waits for the baton alone gets it soon
         if wait.free is not None and baton.holder is None and wait.free():
             baton.wake_anyhow()
-        if until_ns is not None and real.monotonic_ns() >= until_ns and baton.withdraw(wait):
-            return EXPIRED
         holder = baton.holder
         if holder is not None:
             why = "" if baton.waking is holder else self._watch.loses(holder, baton.since_ns)

@@ -45,7 +45,7 @@ class Clock(Protocol):
     """The mode, as far as it has to do with time that has run out."""
 
     def expired(self, lane: Lane, timeout_s: float) -> None:
-        """Take the baton from outside, and make it an event that the time has run out."""
+        """Make it an event that the time has run out; the lane holds the baton."""
 
     def leave(self, lane: Lane) -> None:
         """Leave our own code."""

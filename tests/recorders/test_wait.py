@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import queue
+import socket
 import threading
 import time
 
@@ -11,6 +12,7 @@ import pytest
 
 import testbench
 from testbench.inplace import real
+from testbench.recorders import Wait
 
 YEAR = 31_536_000.0
 SHORT = 0.001
@@ -68,9 +70,10 @@ def filled():
 
 
 def outcomes(path):
-    """Return (timeout, whether it came) of each wait on a tape."""
+    """Return (timeout, whether it came) of each wait on a tape; where there were several lanes, of those in vain."""
     with testbench.open_tape(path) as tape:
-        return [(event.request["timeout"], event.outcome.value) for event in tape.events(kind="wait")]
+        alone = [(event.request["timeout"], event.outcome.value) for event in tape.events(kind="wait")]
+        return alone + [(e.request["timeout"], False) for e in tape.events(kind="lane") if e.op == "expired"]
 
 
 @pytest.mark.parametrize("program", EXPIRING.values(), ids=EXPIRING.keys())
@@ -110,6 +113,125 @@ def test_a_wait_that_was_satisfied_is_satisfied_by_the_other_thread(tape):
         seen = satisfied()
     with testbench.replay(tape):
         assert satisfied() == seen == [*range(0, 40, 2), True, False]
+
+
+@pytest.mark.parametrize("clock", ["real", "ticking"])
+def test_whose_time_runs_out_is_the_same_again(tape, clock):
+    """Several lanes want one lock, some for a while, some at once or never: who gets it, and when, repeats."""
+
+    def program():
+        lock, notes = threading.Lock(), []
+
+        def want(name, ask):
+            for turn in range(15):
+                got = ask()
+                notes.append((name, turn, got))
+                if got:
+                    time.sleep(SHORT / 4)
+                    lock.release()
+                time.time()
+
+        asks = [lambda: lock.acquire(timeout=SHORT / 3), lambda: lock.acquire(False), lambda: lock.acquire()]
+        threads = [threading.Thread(target=want, args=(name, asks[name % 3])) for name in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        return notes, any(thread.is_alive() for thread in threads)
+
+    with testbench.record(tape, clock=clock):
+        recorded = program()
+    assert recorded[1] is False
+    for _ in range(3):
+        with testbench.replay(tape):
+            assert program() == recorded
+
+
+def test_a_tape_of_old_is_replayed_as_ever(tape):
+    """One of version 1 has an event for each wait of several lanes too."""
+    with testbench.record(tape, recorders=[Wait(version=1)]):
+        seen = satisfied()
+    assert len(outcomes(tape)) > 20
+    with testbench.replay(tape):
+        assert satisfied() == seen
+
+
+def late(own):
+    """Wait in vain for a socket."""
+    with pytest.raises(TimeoutError, match="timed out"):
+        own()
+
+
+SOCKETS = {
+    "recv": lambda here: late(lambda: here.recv(1)),
+    "recv_into": lambda here: late(lambda: here.recv_into(bytearray(1))),
+    "stream": lambda here: late(lambda: here.makefile("rb").read(1)),
+    "accept": lambda _: accepted(),
+}
+
+
+def accepted():
+    """Wait in vain for somebody who connects."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(SHORT)
+        late(server.accept)
+
+
+@pytest.mark.parametrize("program", SOCKETS.values(), ids=SOCKETS.keys())
+def test_a_socket_that_was_late_is_late_at_once(tape, program):
+    """The wait is on the tape, and a replay does not wait, though the socket is real."""
+
+    def run(timeout):
+        here, there = socket.socketpair()
+        with here, there:
+            here.settimeout(timeout)
+            return program(here)
+
+    with testbench.record(tape):
+        run(SHORT)
+    with testbench.replay(tape):
+        run(SHORT)
+
+
+def test_what_comes_by_a_socket_is_real(tape):
+    """It is not on the tape: a replay gets it from the other end, after a wait that was in time."""
+
+    def program():
+        here, there = socket.socketpair()
+        with here, there:
+            here.settimeout(60)
+            there.send(b"hello")
+            return here.recv(5), here.send(b"x"), here.fileno() > 0
+
+    with testbench.record(tape):
+        assert program() == (b"hello", 1, True)
+    with testbench.replay(tape):
+        assert program() == (b"hello", 1, True)
+    assert [came for _, came in outcomes(tape)] == [True, True]
+
+
+@pytest.mark.parametrize("way", ["connect", "connect_ex"])
+def test_errors_of_a_socket_with_a_timeout_are_its_own(tape, way):
+    """A refused connection and a closed socket say so, in both modes."""
+
+    def program():
+        with socket.socket() as own, socket.create_server(("127.0.0.1", 0)) as server:
+            address = server.getsockname()
+            server.close()
+            own.settimeout(60)
+            try:
+                refused = getattr(own, way)(address)
+            except OSError as error:
+                refused = error.errno
+        with pytest.raises(OSError, match="descriptor") as raised:
+            own.recv(1)
+        return refused, raised.value.errno
+
+    expected = program()
+    with testbench.record(tape):
+        assert program() == expected
+    with testbench.replay(tape):
+        assert program() == expected
 
 
 def test_a_reentrant_lock_is_held_afterwards(tape):
