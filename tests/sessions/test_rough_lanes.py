@@ -1,0 +1,179 @@
+"""Lanes that are treated roughly: by exceptions, by the end of the interpreter, by finalisers, while importing."""
+
+from __future__ import annotations
+
+import gc
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import testbench
+from testbench import boundary
+
+
+@boundary
+def ask(what: Any) -> Any:
+    """Give back what was asked."""
+    return what
+
+
+def _twice(tape: Path, program: Callable[[], Any]) -> Any:
+    """Record and replay a program, byte for byte; return what it gives."""
+    again = tape.with_name("again.tape")
+    with testbench.record(tape):
+        recorded = program()
+    with testbench.replay(tape, rerecord=again):
+        assert program() == recorded
+    assert again.read_bytes() == tape.read_bytes()
+    return recorded
+
+
+def test_a_lane_that_raises_ends_alike(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An exception that nobody catches ends its thread, in both modes, and the others go on."""
+    caught: list[Any] = []
+    monkeypatch.setattr(threading, "excepthook", lambda hooked: caught.append(repr(hooked.exc_value)))
+
+    def program() -> Any:
+        done: list[Any] = []
+
+        def work(number: int) -> None:
+            done.append(ask(number))
+            if number % 2:
+                raise LookupError(number)
+            done.append(time.time())
+
+        threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return done
+
+    _twice(tmp_path / "t.tape", program)
+    assert sorted(caught) == sorted(2 * ["LookupError(1)", "LookupError(3)"])
+
+
+_KILLED = """
+import threading, time
+
+def work():
+    while True:
+        time.sleep(0.001)
+        time.time()
+
+for _ in range(3):
+    threading.Thread(target=work, daemon=True).start()
+for _ in range(5):
+    time.sleep(0.002)
+print(time.time())
+"""
+
+
+def test_lanes_that_the_end_of_the_interpreter_kills_are_on_the_tape(tmp_path: Path) -> None:
+    """Daemon threads are in the middle of things when the program ends; what they did before replays."""
+    (tmp_path / "killed.py").write_text(_KILLED)
+    program = ["--", sys.executable, "killed.py"]
+
+    def run(*words: str) -> str:
+        command = [sys.executable, "-m", "testbench", *words, *program]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert run("record", "-o", "t.tape") == run("replay", "t.tape")
+
+
+def test_finalisers_and_collector_callbacks_may_cross_in_any_lane(tmp_path: Path) -> None:
+    """What ``__del__`` and ``gc.callbacks`` ask, where the program itself brings them about, is on the tape."""
+
+    class Asking:
+        def __init__(self, done: list[Any]) -> None:
+            self.done = done
+            self.itself = self
+
+        def __del__(self) -> None:
+            self.done.append(ask("finaliser"))
+
+    def program() -> Any:
+        done: list[Any] = []
+
+        def callback(phase: str, _: Any) -> None:
+            if phase == "stop" and threading.current_thread() is not threading.main_thread():
+                done.append(time.monotonic_ns() > 0)
+
+        def work() -> None:
+            Asking(done)
+            gc.collect()
+            done.append(ask("end"))
+
+        threads = [threading.Thread(target=work) for _ in range(2)]
+        gc.collect()
+        gc.disable()
+        gc.callbacks.append(callback)
+        try:
+            for thread in threads:
+                thread.start()
+                thread.join()  # a collection during another one does nothing
+        finally:
+            gc.callbacks.remove(callback)
+            gc.enable()
+        return done
+
+    assert _twice(tmp_path / "t.tape", program).count("finaliser") == 2
+
+
+_IMPORTED = """
+import threading, time
+from test_rough_lanes_asks import ask
+
+found = []
+
+def work():
+    found.append(ask("in a thread that was started while importing"))
+
+thread = threading.Thread(target=work)
+thread.start()
+found.append(ask("while importing"))
+time.sleep(0.001)
+thread.join()
+"""
+
+_ASKS = """
+import testbench
+
+@testbench.boundary
+def ask(what):
+    return what
+"""
+
+
+def test_lanes_cross_while_modules_are_imported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lock of a module is held by the lane that imports it; another that wants the module waits for it."""
+    (tmp_path / "test_rough_lanes_module.py").write_text(_IMPORTED)
+    (tmp_path / "test_rough_lanes_asks.py").write_text(_ASKS)
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def program() -> Any:
+        found: list[Any] = []
+
+        def work() -> None:
+            import test_rough_lanes_module  # type: ignore[import-not-found]
+
+            found.append(list(test_rough_lanes_module.found))
+
+        sys.modules.pop("test_rough_lanes_module", None)
+        threads = [threading.Thread(target=work) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return [sorted(each) for each in found]
+
+    expected = ["in a thread that was started while importing", "while importing"]
+    assert _twice(tmp_path / "t.tape", program) == 3 * [expected]
