@@ -211,6 +211,10 @@ class Lanes:
             self._begin(lane)
             try:
                 return function(*args, **kwargs)
+            except SystemExit:
+                raise
+            except BaseException as error:
+                _tell(error, function)
             finally:
                 # Idents are used again: a later thread must not inherit this lane.
                 self._by_thread.pop(ident, None)
@@ -238,6 +242,21 @@ class Lanes:
             self._many()
         finally:
             lane.depth = depth
+
+
+_TOLD: Final[Any] = next((kind for kind in tuple.__subclasses__() if kind.__name__ == "UnraisableHookArgs"), None)
+"""What `sys.unraisablehook` is given; CPython has no other name for it."""
+
+
+def _tell(error: BaseException, function: Callable[..., Any]) -> None:
+    """Tell of what a thread raised as ``thread_run`` of _threadmodule.c does, which would name a function of ours."""
+    if _TOLD is None:
+        raise error
+    trace = None if error.__traceback__ is None else error.__traceback__.tb_next
+    told: tuple[Any, ...] = ("Exception ignored in thread started by", function)
+    if sys.version_info >= (3, 13):
+        told = (f"{told[0]} {function!r}", None)
+    sys.unraisablehook(_TOLD((type(error), error, trace, *told)))
 
 
 def describe(names: Mapping[int, str], number: int) -> str:

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import _thread
+import sys
 import threading
+import time
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
+import pytest
+
+import testbench
 from testbench.inplace.real import allocate_lock, start_new_thread
 from testbench.sessions._lanes import Lane, Lanes
 
@@ -45,3 +53,35 @@ def test_a_thread_of_unknown_origin_is_one_lane_from_its_first_moment() -> None:
     done.acquire()
     assert [lane.name for lane in seen] == ["other.1", "other.1"]
     assert seen[0] is seen[1]
+
+
+def test_what_a_thread_raises_is_told_of_the_programs_own_function(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A thread started below `threading` that raises is told of as without a session, and ends its lane."""
+    told: list[Any] = []
+
+    def fail(ended: Any) -> None:
+        try:
+            raise ValueError("no")
+        finally:
+            ended.release()
+
+    def run() -> None:
+        ended = _thread.allocate_lock()
+        ended.acquire()
+        _thread.start_new_thread(fail, (ended,))
+        ended.acquire()
+        while _thread._count() > before:
+            time.sleep(0)
+
+    before = _thread._count()
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            sys, "unraisablehook", lambda seen: told.append((seen.exc_value.args, seen.object, seen.err_msg))
+        )
+        run()
+        with testbench.record(tmp_path / "t.tape"):
+            run()
+    assert told[0][0] == ("no",)
+    assert told[0] == told[1]
