@@ -81,6 +81,9 @@ class Testbench:
             directories are now, in the same order.
         fidelity: in mode ``verify``, what counts as a difference: ``"byte"``, ``"semantic"``, ``"outcome"`` or
             ``"phase"``; see `testbench.fidelity`.
+        environ: names of variables, or patterns with ``*``, whose values are recorded when the program goes through all
+            of ``os.environ``, beside those of the locale, the terminal and the user; those it asks for by name are
+            recorded anyway. With ``!`` in front: never recorded, like those that look like secrets.
         leaks: what to do at close about crossings that are not on the tape: ``"ignore"``, ``"warn"``, ``"fail"``.
         stall_s: seconds without progress after which a replay with several lanes gives up, where it is not certain
             before that none can go on; a tenth of it where all threads sleep.
@@ -120,6 +123,7 @@ class Testbench:
     files: Literal["off", "programs"] | None = None
     effects: Literal["none", "roots"] = attrs.field(default="none")
     roots: tuple[str, ...] | None = attrs.field(default=None, converter=_optional_paths)
+    environ: tuple[str, ...] = attrs.field(default=(), converter=tuple)
     fidelity: Literal["byte", "semantic", "outcome", "phase"] = attrs.field(default="semantic")
     leaks: Literal["ignore", "warn", "fail"] = attrs.field(default="warn")
     stall_s: float = 30.0
@@ -210,7 +214,9 @@ class Testbench:
         virtual = self._virtual()
         files = self._files(path)
         ordered = _orders_waits({"clock": self.clock, "relaxed": getattr(self, "order", None) or "strict"})
-        settings = Settings(virtual=virtual, seed=self.seed, env=self.env, files=files, ordered=ordered)
+        settings = Settings(
+            virtual=virtual, seed=self.seed, env=self.env, environ=self.environ, files=files, ordered=ordered
+        )
         recorders = self._make(settings, _kinds(files))
         start_ns = None if virtual is None else virtual.start_ns
         kinds = {recorder.kind: recorder.version for recorder in recorders}
@@ -289,7 +295,9 @@ class Testbench:
         files = FileSettings.recorded(reader.meta, self.roots, (path, path if rerecord is None else rerecord))
         there = host.get("zone") if isinstance(host, dict) else None
         ordered = _orders_waits(reader.meta)
-        settings = Settings(env=self.env, zone=there, recorded=recorded, files=files, ordered=ordered)
+        settings = Settings(
+            env=self.env, environ=self.environ, zone=there, recorded=recorded, files=files, ordered=ordered
+        )
         recorders = self._make(settings, tuple(recorded))
         _check_versions(recorded, recorders, path)
         warn_of_hash_seed(reader.meta)
@@ -307,17 +315,26 @@ class Testbench:
             if file is not None:
                 file.set_aside()
 
+        facts = _facts(recorders)
         mode: Replaying | Splicing
         with _set_aside_unless_whole(file):
             writer = None if file is None else Writer(file.fd, reader.meta)
             if splice and writer is not None:
                 redactor = self._redactor(first=highest_on(reader))
-                prefix = Prefix(reader, self._comparing(recorders, redactor), writer)
+                prefix = Prefix(reader, self._comparing(recorders, redactor), writer, facts)
                 mode = Splicing(writer, monotonic_ns, prefix, reader.total, redactor, pieces)
             else:
                 redactor = self._redactor(replaying=True)
                 comparing = self._comparing(recorders, redactor)
-                mode = Replaying(reader, comparing, stall_s=self.stall_s, writer=writer, redactor=redactor, order=order)
+                mode = Replaying(
+                    reader,
+                    comparing,
+                    stall_s=self.stall_s,
+                    writer=writer,
+                    redactor=redactor,
+                    order=order,
+                    facts=facts,
+                )
         return Run(
             mode=mode,
             recorders=recorders,
@@ -491,7 +508,9 @@ def _kinds(files: FileSettings) -> tuple[str, ...]:
 def _recorded(reader: Reader) -> dict[str, Plain]:
     """Return the kinds that recorded a tape, with their versions; all built-in ones where the header names none."""
     recorded = reader.meta.get("recorders")
-    return recorded if isinstance(recorded, dict) else dict.fromkeys(_kinds(FileSettings()))
+    if isinstance(recorded, dict):
+        return recorded
+    return dict.fromkeys(kind for kind in _kinds(FileSettings()) if kind != "environ")  # its facts would all be missing
 
 
 def _orders_waits(meta: Mapping[str, Plain]) -> bool:
@@ -528,6 +547,10 @@ def _pieces(recorders: list[Recorder]) -> dict[str, Pieces]:
         for recorder in recorders
         for op, pieces in getattr(recorder, "pieces", {}).items()
     }
+
+
+def _facts(recorders: list[Recorder]) -> set[str]:
+    return {f"{recorder.kind}.{op}" for recorder in recorders for op in getattr(recorder, "facts", ())}
 
 
 def _matchers(recorders: list[Recorder]) -> dict[str, Matcher]:

@@ -104,6 +104,41 @@ class Call(Protocol):
         """
         ...
 
+    def fact(
+        self,
+        op: str,
+        request: Plain,
+        effect: Effect,
+        *,
+        raises: tuple[type[BaseException], ...] = (),
+        listed: bool = True,
+    ) -> Plain:
+        """Ask what the world is, as it was when the session began: a name of the machine, a variable nobody has set.
+
+        Asked any number of times, by any lane and in any order, a fact is on the tape once, and a replay need not ask
+        for it again: modules and caches ask once in a process, whichever session that falls into. What the recording
+        did not ask is answered by the effect on replay, and listed among the leaks, unless a module that is being
+        imported asks.
+
+        The recorder lists the op in its ``facts``. A thread that has no lane is answered by the effect.
+
+        Args:
+            op: the operation.
+            request: what is asked.
+            effect: looks; it changes nothing, and may be run each time while recording: an answer that has changed is
+                a leak.
+            raises: exceptions that are outcomes like any other; all others pass through and leave nothing behind.
+            listed: whether a replay that does not know it is to list that.
+
+        Returns:
+            The outcome; it is shared, do not change it.
+        """
+        ...
+
+    def foretold(self, op: str) -> Sequence[tuple[Plain, Plain]]:
+        """Return request and value of the facts that a replay knows before they are asked; while recording, none."""
+        ...
+
     def leak(self, op: str, request: Plain, effect: Callable[[], Any], *, instead: str = "") -> Any:
         """Report a crossing that this kind sees and cannot put on the tape (an ``exec``).
 
@@ -156,6 +191,7 @@ class Recorder(Protocol):
         matchers: per op, the matcher of its requests; an op that is not named needs equality.
 
     A recorder of streams may have ``pieces`` too, a mapping from op to `Pieces`.
+    One that asks for facts (`Call.fact`) has a further attribute ``facts``, the set of those ops.
     """
 
     @property

@@ -24,6 +24,7 @@ BELOW = {
     "values": {"errors", "protocol"},
     "redaction": {"errors", "protocol"},
     "places": {"errors", "protocol"},
+    "secret_names": set(),
     "tape": {"errors", "protocol", "inplace"},
     "processes": {"errors", "protocol", "tape"},
     "_fidelity": {"errors", "protocol", "tape", "processes"},
@@ -33,7 +34,7 @@ BELOW = {
     "_once": {"errors", "inplace", "sessions"},
     "_opened": {"errors", "protocol", "tape", "processes"},
     "sessions": {"_host", "errors", "protocol", "depth", "where", "inplace", "values", "redaction", "places", "tape"},
-    "recorders": {"errors", "protocol", "depth", "where", "inplace", "values"},
+    "recorders": {"errors", "protocol", "depth", "where", "inplace", "values", "redaction", "secret_names"},
     "_api": {
         "errors",
         "protocol",

@@ -89,6 +89,17 @@ def add_leaks(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_environ(parser: argparse.ArgumentParser) -> None:
+    """Add the option that tells which variables may be told."""
+    parser.add_argument(
+        "--environ",
+        metavar="NAME,...",
+        type=words,
+        help="environment variables that are recorded also when the program goes through all, or with ! in front those "
+        "that never are; * stands for any characters",
+    )
+
+
 def chosen(options: argparse.Namespace, *names: str) -> dict[str, Any]:
     """Return the named options that were given, as keyword arguments."""
     return {name: value for name in names if (value := getattr(options, name)) is not None}

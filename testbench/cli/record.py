@@ -11,6 +11,7 @@ from testbench.cli._launch import launch
 from testbench.cli._options import (
     CONTENTS,
     add_contents,
+    add_environ,
     add_leaks,
     add_order,
     add_session_arguments,
@@ -23,7 +24,7 @@ def run(options: argparse.Namespace) -> int:
     """Become the program, with a recording session inside."""
     seed = hash_seed()
     keywords = {
-        **chosen(options, "recorders", "clock", "start", "seed", "env", "interception", "leaks"),
+        **chosen(options, "recorders", "clock", "start", "seed", "env", "environ", "interception", "leaks"),
         **chosen(options, "files", "effects", "roots", "order", *CONTENTS),
         "meta": {"hash_seed": seed},
     }
@@ -53,6 +54,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     add_session_arguments(parser)
     add_contents(parser)
     add_order(parser)
+    add_environ(parser)
     add_leaks(parser)
 
 

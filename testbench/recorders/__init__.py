@@ -14,6 +14,7 @@ from testbench.recorders.clock import Clock
 from testbench.recorders.clock._instants import instant_ns
 from testbench.recorders.clock._virtual import TickingClock, VirtualClock
 from testbench.recorders.clock._zone import zone
+from testbench.recorders.environ import Environ
 from testbench.recorders.files import Files
 from testbench.recorders.files._settings import FileSettings
 from testbench.recorders.process import Process
@@ -26,6 +27,7 @@ __all__ = [
     "Births",
     "Boundary",
     "Clock",
+    "Environ",
     "FileSettings",
     "Files",
     "Process",
@@ -55,6 +57,7 @@ class Settings:
         files: what is recorded of files.
         births: how the kinds of one session tell each other of children.
         ordered: whether the session sees to the waits of several threads for one another.
+        environ: names of variables that are told, with ``!`` those that never are; see `Environ`.
     """
 
     virtual: VirtualClock | None = None
@@ -65,6 +68,7 @@ class Settings:
     files: FileSettings = attrs.field(factory=FileSettings)
     births: Births = attrs.field(factory=Births)
     ordered: bool = True
+    environ: tuple[str, ...] = ()
 
 
 def _process(settings: Settings) -> Process:
@@ -89,6 +93,9 @@ BUILTIN: Final[dict[str, Callable[[Settings], Recorder]]] = {
     "wait": _wait,
     "timer": lambda settings: Timer(settings.virtual),
     "files": lambda settings: Files(settings.files, settings.births),
+    "environ": lambda settings: Environ(
+        settings.environ, virtual_pids=settings.virtual is not None and settings.virtual.still
+    ),
 }
 """Every built-in kind and how it is made, in the order of installation."""
 

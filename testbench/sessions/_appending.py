@@ -63,6 +63,13 @@ class Appender:
             self.end_run()
             self._call(name, lane, request, took_ns, outcome)
 
+    def fact(self, name: str, lane: int, request: Plain, outcome: Outcome) -> None:
+        """Append a fact, which took no time; to a replay it is no event, so what came before is still the latest."""
+        with self.lock:
+            latest = self._latest
+            self.call(name, lane, request, 0, outcome)
+            self._latest = latest
+
     def handled(self, lane: int, number: int, moment: str, crossing: str | None) -> str:
         """Append that a signal handler is about to run; return the moment as it was written.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import attrs
@@ -22,6 +22,14 @@ class Mode(Protocol):
 
     def leak(self, name: str, request: Plain, effect: Callable[[], Any], instead: str) -> Any:
         """Deal with what cannot be recorded."""
+
+    def fact(
+        self, name: str, request: Plain, effect: Effect, raises: tuple[type[BaseException], ...], listed: bool
+    ) -> Plain:
+        """Ask for a fact."""
+
+    def foretold(self, name: str) -> Sequence[tuple[Plain, Plain]]:
+        """Return the facts that are known."""
 
     def inside(self) -> bool:
         """Tell whether what happens now is no crossing."""
@@ -57,6 +65,22 @@ class KindCall:
     ) -> None:
         """Open a source."""
         self._mode.add_source(Source(f"{self._kind}.{op}", effect, bind, runs, resume))
+
+    def fact(
+        self,
+        op: str,
+        request: Plain,
+        effect: Effect,
+        *,
+        raises: tuple[type[BaseException], ...] = (),
+        listed: bool = True,
+    ) -> Plain:
+        """Ask for a fact."""
+        return self._mode.fact(f"{self._kind}.{op}", request, effect, raises, listed)
+
+    def foretold(self, op: str) -> Sequence[tuple[Plain, Plain]]:
+        """Return the facts that are known."""
+        return self._mode.foretold(f"{self._kind}.{op}")
 
     def leak(self, op: str, request: Plain, effect: Callable[[], Any], *, instead: str = "") -> Any:
         """Deal with what cannot be recorded."""

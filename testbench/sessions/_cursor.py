@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from itertools import islice
 from typing import Any, Final
 
@@ -13,6 +13,11 @@ from testbench.protocol import Plain
 from testbench.tape import KindRow, Reader
 
 RawEvent = tuple[Any, ...]
+
+Aside = tuple[Set[int], Callable[[RawEvent], None]]
+"""Kind numbers of events that no lane takes, and what is told of each as it is passed."""
+
+NONE_ASIDE: Final[Aside] = (frozenset(), lambda event: None)
 
 STRANGER: Final = -1
 """The turn of a thread that the recording had not seen before: it has no lane yet."""
@@ -40,11 +45,22 @@ class Cursor:
         names: lane names by number, as far as the tape has been read.
         taken: how many events have been taken.
         moved: called when another event is next, where several lanes move.
+
+    Args:
+        reader: the tape.
+        failed: tells what went wrong, if anything.
+        aside: kind numbers of events that no lane takes, and what is told of each as it is passed.
     """
 
     by_lane = False
 
-    def __init__(self, reader: Reader, failed: Callable[[], TestbenchError | None]) -> None:
+    def __init__(
+        self,
+        reader: Reader,
+        failed: Callable[[], TestbenchError | None],
+        aside: Aside = NONE_ASIDE,
+    ) -> None:
+        self._aside = aside
         self._kinds = reader.kinds
         self._events: Iterator[RawEvent] = iter(reader.events())
         self._failed = failed
@@ -131,7 +147,10 @@ class Cursor:
     def _load(self) -> None:
         self.seq += 1
         try:
-            self.event = event = next(self._events, None)
+            event, passed, passed_ns = self._next()
+            self.event = event
+            self.seq += passed
+            self.now_ns += passed_ns
             if event is None:
                 self.turn = None
             else:
@@ -139,6 +158,23 @@ class Cursor:
                 self.turn = turn_of(event)
         except TapeError as damage:
             self.event, self.turn, self._damage = None, None, damage
+
+    def _next(self) -> tuple[RawEvent | None, int, int]:
+        """Read the next event that lanes take; return it, None at the end, with how many were passed, and their time.
+
+        Raises:
+            TapeDamagedError: it cannot be read.
+        """
+        numbers, told = self._aside
+        passed = passed_ns = 0
+        for event in self._events:
+            if event[0] not in numbers:
+                return event, passed, passed_ns
+            passed += 1
+            self.taken += 1
+            passed_ns += event[1]
+            told(event)
+        return None, passed, passed_ns
 
     def _open_gate(self) -> None:
         if self._gate is not None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from testbench.errors import TapeError, TestbenchError
 from testbench.protocol import Plain
-from testbench.sessions._cursor import Cursor, RawEvent, turn_of
+from testbench.sessions._cursor import NONE_ASIDE, Aside, Cursor, RawEvent, turn_of
 from testbench.tape import KindRow, Reader
 
 
@@ -34,18 +34,25 @@ class LaneCursor(Cursor):
         reader: the tape.
         failed: what the replay has failed of.
         fits: where any event will do that answers the call, what does; None where each lane keeps its order.
+        aside: events that no lane takes.
     """
 
     by_lane = True
 
-    def __init__(self, reader: Reader, failed: Callable[[], TestbenchError | None], fits: Fits | None = None) -> None:
+    def __init__(
+        self,
+        reader: Reader,
+        failed: Callable[[], TestbenchError | None],
+        fits: Fits | None = None,
+        aside: Aside = NONE_ASIDE,
+    ) -> None:
         self._fits = fits
         self._unread: dict[int, deque[Unread]] = {}
         self._shown: Unread | None = None
         self._kept: dict[int, Unread] = {}
         self._read = 0
         self._read_ns = 0
-        super().__init__(reader, failed)
+        super().__init__(reader, failed, aside)
 
     def bring(self, turn: int, name: str, request: Plain) -> None:
         """Make the event that answers a call the next one; none is, if the lane has no more."""
@@ -124,9 +131,12 @@ class LaneCursor(Cursor):
     def _read_on(self) -> Unread | None:
         """Read one more event of the tape; None at its end."""
         try:
-            event = next(self._events, None)
+            event, passed, passed_ns = self._next()
         except TapeError as damage:
-            self._damage, event = damage, None
+            self._damage = damage
+            return None
+        self._read += passed
+        self._read_ns += passed_ns
         if event is None:
             return None
         item = Unread(self._read, self._read_ns, event)

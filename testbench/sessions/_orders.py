@@ -11,7 +11,7 @@ from testbench.errors import TestbenchError, UsageError
 from testbench.protocol import Plain
 from testbench.sessions._baton import Baton
 from testbench.sessions._comparing import Comparing
-from testbench.sessions._cursor import Cursor, RawEvent
+from testbench.sessions._cursor import NONE_ASIDE, Aside, Cursor, RawEvent
 from testbench.sessions._lane_cursor import LaneCursor
 from testbench.sessions._lanes import Lane
 from testbench.sessions._shuffling import Shuffled
@@ -81,6 +81,7 @@ class Order:
         failed: Callable[[], TestbenchError | None],
         comparing: Comparing,
         baton: Baton,
+        aside: Aside = NONE_ASIDE,
     ) -> Cursor:
         """Return what moves along the events of a tape.
 
@@ -94,8 +95,8 @@ class Order:
                     f"this tape has {signals[0]}, and the moment of a signal is told by the order of all events: "
                     'replay it with order="strict" or "boundary", and not shuffled'
                 )
-            return LaneCursor(reader, failed, _Fits(reader, comparing) if self.name == "any" else None)
-        cursor = Cursor(reader, failed)
+            return LaneCursor(reader, failed, _Fits(reader, comparing) if self.name == "any" else None, aside)
+        cursor = Cursor(reader, failed, aside)
         if isinstance(baton, Turns):
             cursor.moved = baton.moved
         return cursor

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import attrs
@@ -51,6 +51,25 @@ class PlacedCall:
     ) -> None:
         """Open a source."""
         self.call.source(op, effect, bind, runs=runs, resume=resume)
+
+    def fact(
+        self,
+        op: str,
+        request: Plain,
+        effect: Effect,
+        *,
+        raises: tuple[type[BaseException], ...] = (),
+        listed: bool = True,
+    ) -> Plain:
+        """Ask for a fact."""
+        places = self.places
+        asked = places.contract(request)
+        return places.expand(self.call.fact(op, asked, lambda: places.contract(effect()), raises=raises, listed=listed))
+
+    def foretold(self, op: str) -> Sequence[tuple[Plain, Plain]]:
+        """Return the facts that are known."""
+        expand = self.places.expand
+        return [(expand(request), expand(value)) for request, value in self.call.foretold(op)]
 
     def leak(self, op: str, request: Plain, effect: Callable[[], Any], *, instead: str = "") -> Any:
         """Deal with what cannot be recorded."""

@@ -5,16 +5,17 @@ It knows one lane, the main one, and no signals: whatever else comes on the tape
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, Final, NamedTuple
 
 from testbench.errors import UsageError
 from testbench.protocol import Plain
 from testbench.sessions._comparing import Comparing
 from testbench.sessions._errors import rebuild
+from testbench.sessions._facts import Key, fact_in, facts_on, numbers_of
 from testbench.sessions._readers import Answers, Source
 from testbench.sessions._rerecording import Rerecorder
-from testbench.tape import KindRow, Raised, RawEvent, Reader, Writer, plain
+from testbench.tape import KindRow, Outcome, Raised, RawEvent, Reader, Writer, plain
 from testbench.values import same
 
 _MAIN: Final = 0
@@ -39,23 +40,30 @@ class Prefix:
         reader: the tape.
         comparing: says whether a request is the recorded one.
         writer: where those that were asked for are written again, byte for byte.
+        facts: kind and op of what is asked by `testbench.protocol.Call.fact`; it is kept, asked or not.
 
     Attributes:
         seq: how many events have been taken.
         reason: why the program has left the tape; empty while it has not.
         last: per source, the last value read.
+        facts: those of the whole tape.
+        kept: the facts among what was kept, with their outcomes.
     """
 
-    def __init__(self, reader: Reader, comparing: Comparing, writer: Writer) -> None:
+    def __init__(self, reader: Reader, comparing: Comparing, writer: Writer, facts: Collection[str] = ()) -> None:
+        self._aside = numbers_of(reader, facts)
+        self.facts = facts_on(reader, self._aside)
+        self.kept: dict[Key, Outcome] = {}
         self._reader = reader
         self._comparing = comparing
         self._rerecorder = Rerecorder(writer)
         self._events: Iterator[RawEvent] = iter(reader.events())
-        self._event = next(self._events, None)
+        self._event: RawEvent | None = None
         self._open: OpenRun | None = None
         self.seq = 0
         self.reason = ""
         self.last: dict[str, Plain] = {}
+        self._load()
 
     def answer(self, name: str, request: Plain, raises: tuple[type[BaseException], ...]) -> Answer | None:
         """Answer a crossing; None if the tape does not, and from then on.
@@ -141,7 +149,17 @@ class Prefix:
 
     def _taken(self) -> None:
         self.seq += 1
+        self._load()
+
+    def _load(self) -> None:
+        """Take the next event that is no fact; those before it are kept."""
         self._event = next(self._events, None)
+        while self._event is not None and self._event[0] in self._aside:
+            key, (request, outcome) = fact_in(self._reader, self._event)
+            self.kept.setdefault(key, outcome)
+            self._rerecorder.call(self._reader.kinds[self._event[0]], self._event, request, 0, outcome)
+            self.seq += 1
+            self._event = next(self._events, None)
 
 
 def _unread(name: str, left: int) -> str:

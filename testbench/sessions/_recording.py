@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from testbench.errors import RecordingError, TapeWriteError, TestbenchError
@@ -11,6 +11,7 @@ from testbench.redaction import Redactor
 from testbench.sessions._appending import Appender
 from testbench.sessions._call import KindCall
 from testbench.sessions._errors import capture
+from testbench.sessions._facts import RecordedFacts
 from testbench.sessions._handling import RecordedSignals
 from testbench.sessions._lanes import Lane, Lanes
 from testbench.sessions._leaks import UNSEEN_FORK, Leaks
@@ -63,6 +64,18 @@ class Recording:
         self.signals = RecordedSignals(
             self.lanes, self._appender, self._baton, self.leaks, self._is_idle, self._signal_broke
         )
+
+        self._facts = RecordedFacts(**self._fact_parts())
+
+    def _fact_parts(self) -> dict[str, Any]:
+        return {
+            "lanes": self.lanes,
+            "appender": self._appender,
+            "signals": self.signals,
+            "leaks": self.leaks,
+            "idle": self._is_idle,
+            "broke": self.broke,
+        }
 
     def call_for(self, kind: str) -> KindCall:
         """Return the waist for one kind."""
@@ -134,6 +147,16 @@ class Recording:
     def _append(self, name: str, lane: int, request: Plain, took_ns: int, outcome: Outcome) -> None:
         if not self._finished:
             self._appender.call(name, lane, request, took_ns, outcome)
+
+    def fact(
+        self, name: str, request: Plain, effect: Effect, raises: tuple[type[BaseException], ...], listed: bool
+    ) -> Plain:
+        """Ask for a fact; see `testbench.protocol.Call.fact`."""
+        return self._facts.ask(name, request, effect, raises)
+
+    def foretold(self, name: str) -> Sequence[tuple[Plain, Plain]]:
+        """Return nothing: no fact is known before it is asked."""
+        return ()
 
     def add_source(self, source: Source) -> None:
         """Open a source; see `testbench.protocol.Call.source`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, Final, NoReturn
 
 from testbench.errors import TestbenchError, UsageError
@@ -14,6 +14,7 @@ from testbench.sessions._comparing import Comparing
 from testbench.sessions._cursor import STRANGER, Cursor, RawEvent
 from testbench.sessions._delivering import ReplayedSignals
 from testbench.sessions._errors import rebuild
+from testbench.sessions._facts import ReplayedFacts
 from testbench.sessions._lanes import Lane, Lanes
 from testbench.sessions._leaks import UNSEEN_FORK
 from testbench.sessions._orders import STRICT, Order
@@ -44,6 +45,7 @@ class Replaying:
         writer: records the replay again, event for event, when given.
         redactor: keeps secrets out of reports; None leaves them there.
         order: how much of the recorded order counts.
+        facts: kind and op of what is asked by `testbench.protocol.Call.fact`.
     """
 
     mode = "replay"
@@ -58,6 +60,7 @@ class Replaying:
         writer: Writer | None = None,
         redactor: Redactor | None = None,
         order: Order = STRICT,
+        facts: Collection[str] = (),
     ) -> None:
         self.redactor = redactor
         self._reader = reader
@@ -73,7 +76,10 @@ class Replaying:
         self.waiting = Waiting(self.lanes, self._baton, self, endless=False)
         self._living = {self.lanes.main.number}
         self._arrivals = Arrivals(self._runs.unplug, self._baton, self._living.__contains__)
-        self.cursor = order.cursor(reader, lambda: self._arrivals.failure, comparing, self._baton)
+        self._facts = ReplayedFacts(reader, facts, self.lanes, self._rerecorder, self.inside)
+        self.leaks = self._facts.leaks
+        aside = (self._facts.numbers, self._facts.passed)
+        self.cursor = order.cursor(reader, lambda: self._arrivals.failure, comparing, self._baton, aside)
         reporter = Reporter(reader, self.cursor, comparing, self.lanes, order.rule, redactor)
         self._arrivals.follow(self.cursor, reporter)
         self._runs.follow(self._arrivals)
@@ -133,6 +139,16 @@ class Replaying:
         if isinstance(outcome, Raised):
             raise self._rebuilt(outcome, raises, lane, name, request)
         return outcome.value
+
+    def fact(
+        self, name: str, request: Plain, effect: Effect, raises: tuple[type[BaseException], ...], listed: bool
+    ) -> Plain:
+        """Answer a fact from the tape; see `testbench.protocol.Call.fact`."""
+        return self._facts.ask(name, request, effect, raises, listed)
+
+    def foretold(self, name: str) -> Sequence[tuple[Plain, Plain]]:
+        """Return the facts of one op; see `testbench.protocol.Call.foretold`."""
+        return self._facts.foretold(name)
 
     def leak(self, name: str, request: Plain, effect: Callable[[], Any], instead: str) -> NoReturn:
         """Refuse a crossing that no tape can answer."""

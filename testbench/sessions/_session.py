@@ -109,11 +109,11 @@ class Session:
 
     @property
     def leaks(self) -> list[Leak]:
-        """Crossings seen so far that are not on the tape; a replay refuses them.
+        """Crossings seen so far that are not on the tape; a replay refuses them, and lists the facts among them.
 
         On record and replay, the first are those that interception by name does not follow, made or not.
         """
-        return [*self._missed, *(self._mode.leaks if isinstance(self._mode, Recording) else ())]
+        return [*self._missed, *(self._mode.leaks if self._mode is not None else ())]
 
     @property
     def redactions(self) -> int:

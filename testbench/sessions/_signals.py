@@ -20,6 +20,7 @@ from typing import Any, Final, Protocol
 import attrs
 
 from testbench.inplace import Redirect
+from testbench.inplace.own_pid import real_pid
 from testbench.inplace.real import get_ident, getpid
 
 _INTERPRETERS: Final = (_signal.default_int_handler,)
@@ -106,6 +107,7 @@ class Handlers:
         return self._programs_own(self._originals["getsignal"](number))
 
     def _kill(self, pid: Any, number: Any) -> Any:
+        pid = real_pid(pid)
         if pid == getpid():
             return self._send("kill", number, pid, number)
         return self._originals["kill"](pid, number)

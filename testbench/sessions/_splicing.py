@@ -7,7 +7,7 @@ no moment at which anything is exchanged under a running program: one crossing i
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -20,6 +20,7 @@ from testbench.sessions._prefix import Prefix
 from testbench.sessions._readers import Reader as Read
 from testbench.sessions._readers import Source, serve
 from testbench.sessions._recording import Recording
+from testbench.sessions._spliced_facts import SplicedFacts
 from testbench.tape import Writer
 
 
@@ -76,6 +77,7 @@ class Splicing(Recording):
         self._sources: list[Source] = []
         self._readers: dict[str, Read] = {}
         self.splice: Splice | None = None
+        self._facts = self._spliced = SplicedFacts(prefix, **self._fact_parts())
         self._appender.before = lambda: self._go_live("the program started a thread, or handled a signal")
         if not self.lanes.single:
             others = len(sys._current_frames()) - 1
@@ -123,6 +125,10 @@ class Splicing(Recording):
             self._go_live("")
         return (self._readers[source.name](),)
 
+    def foretold(self, name: str) -> Sequence[tuple[Plain, Plain]]:
+        """Return the facts of the old tape; see `testbench.protocol.Call.foretold`."""
+        return self._spliced.foretold(name)
+
     def leak(self, name: str, request: Plain, effect: Callable[[], Any], instead: str) -> Any:
         """Let a leak happen, which no tape answers; see `Recording.leak`."""
         self._go_live(f"{name} is never on a tape")
@@ -133,6 +139,8 @@ class Splicing(Recording):
         if self._prefix is not None and self._prefix.is_complete():
             self._prefix.end("")
             self._prefix = None
+            self._appender.restart()
+            self._spliced.go_live()
         self._go_live("the program has ended")
         super().finish()
 
@@ -145,5 +153,6 @@ class Splicing(Recording):
             prefix.end(reason)
             self.splice = Splice(prefix.seq, self._total, prefix.reason)
             self._appender.restart()
+            self._spliced.go_live()
             for source in self._sources:
                 self._runs.add(source.resumed(prefix.last.get(source.name)))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import accumulate, chain, islice
 from typing import Self
@@ -182,11 +182,20 @@ class Reader:
     def lanes(self) -> dict[int, str]:
         """Return the names of the lanes by number, in order of first appearance; reads only segments that start one."""
         names = {0: "main"}
-        sealed = (self.segment(i) for i, bits in enumerate(self._index.bitmaps) if bits & 1 << LANE_START[0])
-        for kind, _, lane, body in chain(chain.from_iterable(sealed), self.tail):
-            if kind == LANE_START[0]:
-                names.setdefault(lane, body[0])
+        for _, _, lane, body in self.of_kinds({LANE_START[0]}):
+            names.setdefault(lane, body[0])
         return names
+
+    def of_kinds(self, wanted: Collection[int]) -> Iterator[RawEvent]:
+        """Iterate over the events of some kinds, given by number; reads only segments that have such.
+
+        Raises:
+            TapeDamagedError: as `events`.
+        """
+        bits = sum({1 << min(number, 63) for number in wanted})
+        numbers = (number for number, held in enumerate(self._index.bitmaps) if held & bits)
+        events = chain(chain.from_iterable(map(self.segment, numbers)), self.tail)
+        return (event for event in events if event[0] in wanted)
 
     def lane_start(self, body: Wire) -> tuple[str, int | None]:
         """Return the name of a lane, and the number of the lane that started it, from the body of a lane start."""

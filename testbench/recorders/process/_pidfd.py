@@ -18,6 +18,7 @@ from typing import Any, Final
 import attrs
 
 from testbench.inplace import real
+from testbench.inplace.own_pid import real_pid
 from testbench.protocol import Plain
 from testbench.recorders.process._channels import PIDFD
 from testbench.recorders.process._fds import identity
@@ -46,6 +47,7 @@ class Pidfds:
 
     def _open(self, original: Callable[..., int], pid: Any, flags: Any = 0) -> int:
         pids, children = self._pids, self._pids.children
+        pid = real_pid(pid)
         name = children.named(pid)
         if not isinstance(pid, int) or pid <= 0 or pid == real.getpid() or pids.is_off_tape(pid):
             return original(pid, flags)  # without a pid it raises

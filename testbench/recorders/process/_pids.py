@@ -12,6 +12,7 @@ from typing import Any, Final
 import attrs
 
 from testbench.inplace import Redirect, real
+from testbench.inplace.own_pid import real_pid
 from testbench.protocol import Plain
 from testbench.recorders.process._children import Children
 
@@ -62,7 +63,7 @@ class Pids:
         name = self.children.named(pid)
         if name is not None and name.taped:
             return self.children.reference(name)
-        return "parent" if pid == os.getppid() else {"pid": int(pid)}
+        return "parent" if pid == real.getppid() else {"pid": int(pid)}
 
     def real(self, pid: Any) -> Any:
         """Return the pid, or negative process group, that the operating system knows; for effects."""
@@ -111,6 +112,7 @@ class PidFunctions:
         pids = self._pids
 
         def group(original: Callable[..., Any], pid: Any, /) -> int:
+            pid = real_pid(pid)
             if not isinstance(pid, int) or pid in (0, real.getpid()) or pids.is_off_tape(pid):
                 return original(pid)  # type: ignore[no-any-return]  # a builtin's answer
 

@@ -113,4 +113,4 @@ def test_exec_leaves_no_finished_tape(tmp_path: Path) -> None:
     assert not tape.exists()
     left = testbench.open_tape(f"{tape}.partial")
     assert not left.complete
-    assert [event.op for event in left] == ["spawn", "communicate"]
+    assert [event.op for event in left.events(kind="process")] == ["spawn", "communicate"]
