@@ -128,7 +128,7 @@ def test_threads_start_children_while_the_session_closes(tmp_path: Path) -> None
         while len(said) < count and not failed:
             pass
 
-    session = testbench.record(tmp_path / "t.tape").open()
+    session = testbench.record(tmp_path / "t.tape", leaks="ignore").open()
     threads = [threading.Thread(target=work) for _ in range(16)]
     for thread in threads:
         thread.start()
