@@ -3,7 +3,8 @@
 from testbench.sessions._comparing import Comparing
 from testbench.sessions._divergence import Divergence
 from testbench.sessions._leaks import Leak
-from testbench.sessions._orders import Order
+from testbench.sessions._matching import guarded
+from testbench.sessions._orders import ORDERS, Order
 from testbench.sessions._outbox import Outbox
 from testbench.sessions._prefix import Prefix
 from testbench.sessions._recording import Recording
@@ -18,6 +19,7 @@ __all__ = [
     "Divergence",
     "Leak",
     "LeakWarning",
+    "ORDERS",
     "Order",
     "Outbox",
     "Prefix",
@@ -28,6 +30,7 @@ __all__ = [
     "Session",
     "Splice",
     "Splicing",
+    "guarded",
     "highest_on",
     "redacted",
     "with_value",

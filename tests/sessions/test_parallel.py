@@ -122,7 +122,7 @@ def test_a_replay_that_cannot_begin_lets_go_of_its_copy(tmp_path: Path, monkeypa
         raise MemoryError
 
     with monkeypatch.context() as patched:
-        patched.setattr("testbench._api.Replaying", fail)
+        patched.setattr("testbench._answering.Replaying", fail)
         with pytest.raises(MemoryError):
             testbench.replay(tape, rerecord=again).open()
         patched.setattr("testbench._api.Writer", fail)
