@@ -15,11 +15,11 @@ from testbench.sessions._session import LeakWarning, Run, Session
 from testbench.sessions._splicing import Splice, Splicing
 
 __all__ = [
+    "ORDERS",
     "Comparing",
     "Divergence",
     "Leak",
     "LeakWarning",
-    "ORDERS",
     "Order",
     "Outbox",
     "Prefix",
