@@ -125,7 +125,7 @@ def test_a_replay_that_cannot_begin_lets_go_of_its_copy(tmp_path: Path, monkeypa
         patched.setattr("testbench._answering.Replaying", fail)
         with pytest.raises(MemoryError):
             testbench.replay(tape, rerecord=again).open()
-        patched.setattr("testbench._answering.Writer", fail)
+        patched.setattr("testbench._beginning.Writer", fail)
         with pytest.raises(MemoryError):
             testbench.record(again).open()
     assert not (tmp_path / "again.tape.partial").exists()
