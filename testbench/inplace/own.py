@@ -16,6 +16,9 @@ _block: Final = _signal.pthread_sigmask
 OWN_THREADS: Final[set[int]] = set()
 """Their idents, while they run."""
 
+OWN_TASKS: Final[set[str]] = set()
+"""Their ids of the operating system, as ``/proc/self/task`` lists them."""
+
 
 def start_own_thread(function: Callable[[], None]) -> None:
     """Run a function in a thread that `threading` does not list, nor `hide_own_threads` let the program count."""
@@ -35,9 +38,11 @@ def hide_own_threads(stack: ExitStack) -> None:
 
 
 def _run(function: Callable[[], None]) -> None:
-    ident = get_ident()
+    ident, task = get_ident(), str(_thread.get_native_id())
     OWN_THREADS.add(ident)
+    OWN_TASKS.add(task)
     try:
         function()
     finally:
+        OWN_TASKS.discard(task)
         OWN_THREADS.discard(ident)

@@ -19,7 +19,7 @@ from typing import Final
 import attrs
 
 from testbench.inplace import real, threads
-from testbench.inplace.own import OWN_THREADS
+from testbench.inplace.own import OWN_TASKS, OWN_THREADS
 from testbench.recorders.clock._endless import endless
 from testbench.recorders.clock._virtual import VirtualClock
 
@@ -38,10 +38,17 @@ Attempt = Callable[[float], bool]
 
 @attrs.define(eq=False)
 class _Waiter:
-    """One wait that is under way: when it ends at the latest, and how often it has looked since it began."""
+    """One wait that is under way.
+
+    Attributes:
+        due_ns: when it ends at the latest.
+        looks: how often it has looked since it began.
+        quiet: how often since it has seen another thread move.
+    """
 
     due_ns: int
     looks: int = 0
+    quiet: int = 0
 
 
 @attrs.frozen
@@ -117,7 +124,8 @@ class StillWaits:
                     if self._virtual.elapsed_ns >= waiter.due_ns:
                         break
                 elif seen is None or now.places != seen.places:
-                    seen = now
+                    seen, waiter.quiet = now, -1
+                waiter.quiet += 1
                 if attempt(threads.SLICE_S if waiter.looks < _MANY else _LONG_S) and not ends_by_itself:
                     return True
                 waiter.looks += 1
@@ -141,17 +149,18 @@ class StillWaits:
     def _around(self, own: str) -> _Around:
         waiters = dict(self._waiters)
         del waiters[own]
-        places = {task: place for task, place in threads.places().items() if task not in self._foreign}
-        others = {task: place for task, place in places.items() if task not in waiters}
+        known = {*waiters, *self._foreign, *OWN_TASKS}
+        others = {task: place for task, place in threads.places().items() if task not in known}
         return _Around(others, {other: other.looks for other in waiters.values()})
 
     def _is_next(self, waiter: _Waiter, now: _Around, before: _Around | None, ends_by_itself: bool) -> bool:
         """Tell whether nothing can happen before this one's deadline."""
         if any(other.due_ns < waiter.due_ns for other in now.looks):
             return False
-        if not now.places and not now.looks:
-            return True
-        if before is None or now.places != before.places:
+        if before is None:
+            return not now.places and not now.looks
+        # A thread that wants the interpreter's lock rests likewise, until this one has let go of that often enough.
+        if now.places != before.places or waiter.quiet < len(now.places) + len(OWN_TASKS):
             return False
         # Another waiter may have got what it waits for and not know yet: it must have looked since.
         if any(looks < before.looks.get(other, looks) + 2 for other, looks in now.looks.items()):
