@@ -58,6 +58,10 @@ class _Around:
     places: dict[str, bytes]
     looks: dict[_Waiter, int]
 
+    def differs(self, before: _Around) -> bool:
+        """Tell whether another thread has moved since, or has begun or ended to wait here."""
+        return self.places != before.places or self.looks.keys() != before.looks.keys()
+
 
 class StillWaits:
     """All waits of the threads of a program on one still clock.
@@ -123,7 +127,7 @@ class StillWaits:
                     self._go_on(waiter, what)
                     if self._virtual.elapsed_ns >= waiter.due_ns:
                         break
-                elif seen is None or now.places != seen.places:
+                elif seen is None or now.differs(seen):
                     seen, waiter.quiet = now, -1
                 waiter.quiet += 1
                 if attempt(threads.SLICE_S if waiter.looks < _MANY else _LONG_S) and not ends_by_itself:
@@ -160,7 +164,7 @@ class StillWaits:
         if before is None:
             return not now.places and not now.looks
         # A thread that wants the interpreter's lock rests likewise, until this one has let go of that often enough.
-        if now.places != before.places or waiter.quiet < len(now.places) + len(OWN_TASKS):
+        if now.differs(before) or waiter.quiet < len(now.places) + len(OWN_TASKS):
             return False
         # Another waiter may have got what it waits for and not know yet: it must have looked since.
         if any(looks < before.looks.get(other, looks) + 2 for other, looks in now.looks.items()):
