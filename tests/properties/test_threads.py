@@ -41,6 +41,10 @@ def ask(number: int) -> int:
     return number + random.randrange(1000)
 
 
+OUTLIVING: list[tuple[threading.Event, threading.Thread]] = []
+"""Daemons that outlive their sessions, and what lets them end."""
+
+
 class Run:
     """One run of a generated program."""
 
@@ -141,7 +145,9 @@ class Run:
 
     def do_daemon(self) -> Any:
         forever = threading.Event()
-        threading.Thread(target=lambda: (time.time(), forever.wait()), daemon=True).start()
+        outliving = threading.Thread(target=lambda: (time.time(), forever.wait()), daemon=True)
+        OUTLIVING.append((forever, outliving))
+        outliving.start()
 
     def do_fail(self) -> Any:
         def fail() -> None:
@@ -168,4 +174,10 @@ def run(program: list[list[tuple[Any, ...]]]) -> Any:
 @given(program)
 def test_programs_of_threads_replay_exactly(check_exact: Check, program: list[list[tuple[Any, ...]]]) -> None:
     """For any threads with locks, conditions, events, semaphores, barriers, queues, timers, pools, daemons, errors."""
-    check_exact(lambda: run(program))
+    try:
+        check_exact(lambda: run(program))
+    finally:
+        for forever, outliving in OUTLIVING:
+            forever.set()
+            outliving.join()
+        OUTLIVING.clear()

@@ -28,6 +28,10 @@ _FUTEX: Final = {"x86_64": b"202 ", "aarch64": b"98 "}.get(platform.machine(), b
 
 _NEVER: Final = 1 << 100
 
+_SURE: Final = 300
+"""How often to look once more, 0.1 s at least, before a wait is told to be endless: on a busy machine a thread can want
+the interpreter's lock for long, and look as if it rested."""
+
 _MANY: Final = 3000
 _LONG_S: Final = 0.02
 """After so many looks a wait is a real one, and looks less often."""
@@ -124,6 +128,11 @@ class StillWaits:
                 now = self._around(own)
                 if self._is_next(waiter, now, seen, ends_by_itself) or real.monotonic_ns() >= until_ns:
                     seen = None
+                    if self._never_ends(waiter, own):
+                        if any(attempt(threads.SLICE_S) for _ in range(_SURE)):
+                            return True
+                        if not self._never_ends(waiter, own):
+                            continue
                     self._go_on(waiter, what)
                     if self._virtual.elapsed_ns >= waiter.due_ns:
                         break
@@ -139,6 +148,13 @@ class StillWaits:
                 del self._waiters[own]
             else:
                 self._waiters[own] = before
+
+    def _never_ends(self, waiter: _Waiter, own: str) -> bool:
+        """Tell whether nothing is known that would end a wait."""
+        known = self._virtual.alarms.due_ns is not None or any(
+            other.due_ns < _NEVER for other in self._around(own).looks
+        )
+        return waiter.due_ns == _NEVER and not known
 
     def _go_on(self, waiter: _Waiter, what: str) -> None:
         """Let time elapse until the next thing happens: the next alarm rings, or a wait has lasted long enough."""
