@@ -26,6 +26,8 @@ import testbench
 from testbench.cli._command import Command
 from testbench.cli._main import COMMANDS
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(

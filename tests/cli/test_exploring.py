@@ -12,6 +12,8 @@ import pytest
 
 RACE = """
 import sys, threading, time
+
+pytestmark = pytest.mark.slow
 count = [0]
 lock = threading.Lock() if "locked" in sys.argv else None
 

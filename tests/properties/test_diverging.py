@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 _PROGRAMS = Path(__file__).with_name("diverging.py")
 _EACH = 10
 _LIMIT_S = 5
