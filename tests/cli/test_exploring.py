@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 RACE = """
 import sys, threading, time
-
-pytestmark = pytest.mark.slow
 count = [0]
 lock = threading.Lock() if "locked" in sys.argv else None
 
