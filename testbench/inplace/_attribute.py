@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any, Final
 
 from testbench.errors import UsageError
@@ -49,6 +49,7 @@ class Attribute:
                 self._check(self._stored)
                 _order.push(self._place, self)
             setattr(self._owner, self._name, value)
+            _forget(self._stored if self._value is _ABSENT else self._value)
             self._value = value
 
     def restore(self) -> None:
@@ -65,8 +66,19 @@ class Attribute:
                 delattr(self._owner, self._name)
             else:
                 setattr(self._owner, self._name, self._stored)
+            _forget(self._value)
             self._value = _ABSENT
 
     def _check(self, expected: Any) -> None:
         if vars(self._owner).get(self._name, _ABSENT) is not expected:
             raise UsageError(f"{self._owner.__name__}.{self._name} was changed since; make a new Attribute.")
+
+
+def _forget(function: object) -> None:
+    """Let the interpreter forget that ``x[key]`` once ended in a function.
+
+    CPython 3.13 keeps the last ``__getitem__`` with its type, and drops it when the type changes; but after 1,000
+    changes a type has no versions left, and no change is noticed. A function that has changed itself is looked up again.
+    """
+    if isinstance(function, FunctionType):
+        function.__defaults__ = function.__defaults__

@@ -99,3 +99,21 @@ def test_absent_attribute_is_refused():
     """There must be something to replace."""
     with pytest.raises(UsageError, match="has no attribute 'absent'"):
         Attribute(Base, "absent")
+
+
+def test_a_subscript_follows_however_often_it_was_redirected() -> None:
+    """CPython 3.13 stops noticing changes of a type after the first thousand; a stale function must not be called."""
+
+    class Mapping:
+        def __getitem__(self, key: str) -> str:
+            return "stock"
+
+    def read() -> str:
+        return Mapping()["key"]
+
+    for _ in range(1200):
+        attribute = Attribute(Mapping, "__getitem__")
+        attribute.to(lambda mapping, key: "redirected")
+        assert {read() for _ in range(20)} == {"redirected"}
+        attribute.restore()
+        assert {read() for _ in range(20)} == {"stock"}

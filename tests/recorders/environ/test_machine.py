@@ -10,7 +10,6 @@ import multiprocessing
 import os
 import platform
 import pwd
-import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -162,7 +161,6 @@ def test_a_thread_from_before_is_left_alone(tape: Path, told: Any) -> None:
     assert told() == []
 
 
-@pytest.mark.skipif(sys.version_info >= (3, 13), reason="3.13 ignores changes of a type after the first 1,000")
 def test_threads_are_told_alike(tape: Path, elsewhere: Any) -> None:
     """It does not matter which one asks first."""
 
@@ -178,7 +176,6 @@ def test_threads_are_told_alike(tape: Path, elsewhere: Any) -> None:
             assert program() == recorded
 
 
-@pytest.mark.skipif(sys.version_info >= (3, 13), reason="3.13 ignores changes of a type after the first 1,000")
 def test_nested_sessions_are_told_alike(tmp_path: Path, elsewhere: Any) -> None:
     """Both tapes hold what was asked, and each replays alone."""
     outer, inner = tmp_path / "outer.tape", tmp_path / "inner.tape"
