@@ -78,7 +78,8 @@ def _forget(function: object) -> None:
     """Let the interpreter forget that ``x[key]`` once ended in a function.
 
     CPython 3.13 keeps the last ``__getitem__`` with its type, and drops it when the type changes; but after 1,000
-    changes a type has no versions left, and no change is noticed. A function that has changed itself is looked up again.
+    changes a type has no versions left, and no change is noticed. A function that has changed itself is looked up
+    again.
     """
     if isinstance(function, FunctionType):
         function.__defaults__ = function.__defaults__
