@@ -133,6 +133,9 @@ class StillWaits:
                             return True
                         if not self._never_ends(waiter, own):
                             continue
+                    # What the last thread did before it ended came after the last look.
+                    if not ends_by_itself and attempt(0):
+                        return True
                     self._go_on(waiter, what)
                     if self._virtual.elapsed_ns >= waiter.due_ns:
                         break

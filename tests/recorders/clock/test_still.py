@@ -188,6 +188,17 @@ def test_timers(both):
     ]
 
 
+def test_a_thread_that_ends_what_is_waited_for_and_then_ends_itself_is_no_reason_to_let_time_pass(both):
+    """A loop, which gives its executor 300 seconds to end, sees that it has, however quickly."""
+
+    def program():
+        for _ in range(30):
+            asyncio.run(asyncio.to_thread(int))
+        return round(time.time() - START)
+
+    assert both(program, **AT) == 0
+
+
 def test_a_child_is_waited_for_by_an_event_loop(both):
     """No false timeout: a loop that watches a child waits really."""
 
