@@ -24,7 +24,7 @@ from typing import Any
 
 import testbench
 from testbench import boundary
-from testbench.recorders import Wait
+from testbench.recorders import Randomness, Wait
 
 START = "2026-01-01T00:00:00Z"
 
@@ -176,7 +176,7 @@ FIRST: dict[str, Any] = {"recorders": ("clock", "process", "call")}
 """The kinds that there were at first: tapes without the others are replayed for ever."""
 
 OPTIONS: dict[str, dict[str, Any]] = {
-    "random/draws.tape": {"recorders": ("random", "call"), "seed": 1},
+    "random/draws.tape": {"recorders": (Randomness(1, version=1), "call"), "seed": 1},
     "timer/alarms.tape": {"recorders": ("clock", "timer", "call")},
     "wait/timed.tape": {"recorders": (Wait(version=1), "call")},
 }

@@ -85,10 +85,14 @@ def _wait(settings: Settings) -> Wait:
     return Wait(1 if settings.recorded.get("wait") == 1 else 2, ordered=settings.ordered)
 
 
+def _randomness(settings: Settings) -> Randomness:
+    return Randomness(settings.seed, 1 if settings.recorded.get("random") == 1 else 2)
+
+
 BUILTIN: Final[dict[str, Callable[[Settings], Recorder]]] = {
     "clock": lambda settings: Clock(settings.virtual, settings.zone),
     "process": _process,
-    "random": lambda settings: Randomness(settings.seed),
+    "random": _randomness,
     "call": lambda settings: Boundary(),
     "wait": _wait,
     "timer": lambda settings: Timer(settings.virtual),

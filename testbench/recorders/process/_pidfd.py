@@ -49,7 +49,7 @@ class Pidfds:
         pids, children = self._pids, self._pids.children
         pid = real_pid(pid)
         name = children.named(pid)
-        if not isinstance(pid, int) or pid <= 0 or pid == real.getpid() or pids.is_off_tape(pid):
+        if not isinstance(pid, int) or pid <= 0 or pids.is_own(pid) or pids.is_off_tape(pid):
             return original(pid, flags)  # without a pid it raises
         if name is None:
             return children.leak("pidfd_open", {"pid": pid}, lambda: original(pid, flags), instead=_OTHERWISE)  # type: ignore[no-any-return]

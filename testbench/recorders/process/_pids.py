@@ -12,7 +12,7 @@ from typing import Any, Final
 import attrs
 
 from testbench.inplace import Redirect, real
-from testbench.inplace.own_pid import real_pid
+from testbench.inplace.own_pid import OwnPid, real_pid
 from testbench.protocol import Plain
 from testbench.recorders.process._children import Children
 
@@ -58,6 +58,13 @@ class Pids:
         """
         return not isinstance(pid, int) or self.is_off_tape(pid) or (pid > 0 and self.children.named(pid) is None)
 
+    def is_own(self, pid: Any) -> bool:
+        """Tell whether this pid, which went through `real_pid`, means the program itself.
+
+        On replay a child may have had the number of this process, and it is the child that the program knows by it.
+        """
+        return pid in (0, real.getpid()) and (type(pid) is OwnPid or self.children.named(pid) is None)
+
     def reference(self, pid: int) -> Plain:
         """Return how requests name a process."""
         name = self.children.named(pid)
@@ -94,7 +101,7 @@ class PidFunctions:
 
     def _kill(self, original: Callable[..., Any], pid: Any, signal: Any, /) -> None:
         """Send a signal to another process: op ``kill``; to the program itself it is no crossing."""
-        self._send("kill", original, pid, signal, ours=pid in (0, real.getpid()))
+        self._send("kill", original, pid, signal, ours=self._pids.is_own(pid))
 
     def _killpg(self, original: Callable[..., Any], pgid: Any, signal: Any, /) -> None:
         """Send a signal to another process group: op ``killpg``."""
@@ -113,7 +120,7 @@ class PidFunctions:
 
         def group(original: Callable[..., Any], pid: Any, /) -> int:
             pid = real_pid(pid)
-            if not isinstance(pid, int) or pid in (0, real.getpid()) or pids.is_off_tape(pid):
+            if not isinstance(pid, int) or pids.is_own(pid) or pids.is_off_tape(pid):
                 return original(pid)  # type: ignore[no-any-return]  # a builtin's answer
 
             def effect() -> Plain:

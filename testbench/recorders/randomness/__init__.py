@@ -41,14 +41,16 @@ class Randomness:
 
     Args:
         seed: while recording, draw from this instead of the operating system; None to draw real randomness.
+        version: what its events mean, 1 for tapes of old; since 2 that does not depend on when ``tempfile`` makes the
+            generator of its names.
     """
 
     kind = "random"
-    version = 1
     matchers: Mapping[str, Matcher] = MATCHERS
 
-    def __init__(self, seed: int | None = None) -> None:
+    def __init__(self, seed: int | None = None, version: int = 2) -> None:
         self._seed = seed
+        self.version = version
 
     @contextmanager
     def install(self, call: Call) -> Iterator[None]:
@@ -64,7 +66,7 @@ class Randomness:
             watch(stack, leaking(call, "c_function", _C_FUNCTIONS))
             slots = Slots(stack)
             states = States(slots.original("getstate"), slots.original("setstate"))
-            generators = Generators(call, states, pinned)
+            generators = Generators(call, states, pinned, names_shared=self.version > 1)
             stack.callback(generators.restore)
             install_methods(slots, generators, stack)
             families = [generators]

@@ -9,7 +9,8 @@ a replay does not repeat: another thread that draws from it too, or a function m
 *   After a marked function was called, the next draw is the event ``again``: the new state, or nothing if it drew none.
 *   Once the program has started a thread, each draw from a generator that was there before is an event of its own, so
     that threads that share it get what they got. One that is made later belongs to the first thread that draws from it,
-    and is as fast as ever; another thread that draws from it too is a leak.
+    and is as fast as ever; another thread that draws from it too is a leak. That of the names of ``tempfile``, which a
+    process has once, counts as there before.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ _SHARED: Final = (
     "random.random() is"
 )
 _PROBE_FRAMES: Final = 16
-"""How far above a draw ``tempfile`` may stand that looks for a folder, each session between them included."""
+"""How far above what it draws or makes ``tempfile`` may stand, each session between them included."""
 
 
 class AnyStates(Protocol):
@@ -92,16 +93,21 @@ class Generators:
         states: how states are read and set.
         pinned: gives new states while recording; None to leave generators as they are.
         prefix: what the ops of these generators begin with.
+        names_shared: take the generator of names that ``tempfile`` has for the whole process for one that was there
+            before the session, whenever it is made: threads share it, and a warm process has it already.
 
     Attributes:
         threads: whether the program has started a thread.
     """
 
-    def __init__(self, call: Call, states: AnyStates, pinned: Pinned | None, *, prefix: str = "") -> None:
+    def __init__(
+        self, call: Call, states: AnyStates, pinned: Pinned | None, *, prefix: str = "", names_shared: bool = True
+    ) -> None:
         self.call = call
         self.states = states
         self.prefix = prefix
         self._pinned = pinned
+        self._names_shared = names_shared
         self._known: dict[int, Known] = {}
         self.threads = False
         self.drawing = Drawing()
@@ -145,6 +151,8 @@ class Generators:
     def made(self, generator: Any) -> None:
         """Be told of a generator that the program makes."""
         if self.threads and id(generator) not in self._known and not self.call.inside():
+            if self._names_shared and _is_called_by(_code_of_names()):
+                return
             self._known[id(generator)] = self._new(generator)
 
     def seeded(self, generator: Any, by_value: bool) -> None:
@@ -266,10 +274,19 @@ def _tempfile_looks_for_a_folder() -> bool:
     Whether that falls into a session is a matter of luck, and nobody sees the names that it tries.
     """
     tempfile = sys.modules.get("tempfile")
-    looks = getattr(getattr(tempfile, "_get_default_tempdir", None), "__code__", None)
-    frame = sys._getframe(1) if looks is not None else None
+    return _is_called_by(getattr(getattr(tempfile, "_get_default_tempdir", None), "__code__", None))
+
+
+def _code_of_names() -> Any:
+    """Return the code that makes the generator of names of ``tempfile``, None as long as that is not there."""
+    names = getattr(sys.modules.get("tempfile"), "_RandomNameSequence", None)
+    return getattr(getattr(getattr(names, "rng", None), "fget", None), "__code__", None)
+
+
+def _is_called_by(code: Any) -> bool:
+    frame = sys._getframe(1) if code is not None else None
     for _ in range(_PROBE_FRAMES):
-        if frame is None or frame.f_code is looks:
+        if frame is None or frame.f_code is code:
             break
         frame = frame.f_back
-    return frame is not None and frame.f_code is looks
+    return frame is not None and frame.f_code is code

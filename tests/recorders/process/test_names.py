@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import threading
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 import testbench
+from testbench.inplace import real
 from testbench.recorders.process._children import FIRST_VIRTUAL_PID
 
 
@@ -274,3 +276,26 @@ def test_steps_of_the_programs_own_are_taken(ways: Any) -> None:
         return out, child.returncode, list(STEPS)
 
     assert ways.agree(program) == ("returned", ((b"x\n", None), 3, [None, None]))
+
+
+def test_a_child_that_had_the_number_of_this_process_is_the_child(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A replay may run under the pid that a child had when it was recorded: it does not send signals to itself."""
+    tape = tmp_path / "own.tape"
+
+    def program() -> Any:
+        with Popen(["cat"], stdin=PIPE) as child:
+            group = os.getpgid(child.pid) == os.getpgid(0)
+            os.kill(child.pid, signal.SIGTERM)
+            return child.pid, group, child.wait()
+
+    with testbench.record(tape):
+        recorded = program()
+    with testbench.open_tape(tape) as made:
+        ops = [event.op for event in made]
+    monkeypatch.setattr(real, "getpid", lambda: recorded[0])
+    with testbench.replay(tape):
+        assert program() == recorded
+    assert recorded[1:] == (True, -signal.SIGTERM)
+    assert {"getpgid", "kill"} <= set(ops)

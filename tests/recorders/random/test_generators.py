@@ -27,6 +27,7 @@ from hypothesis import strategies as st
 import testbench
 from testbench import boundary
 from testbench.inplace import _layout
+from testbench.recorders import Randomness
 
 BEFORE = random.Random()
 SEEDED = random.Random(8)
@@ -434,3 +435,29 @@ def test_any_sequence_of_draws_replays(tmp_path_factory, steps, between):
         STEPS[step]()
     with testbench.replay(path):
         assert [STEPS[step]() for step in steps] == recorded
+
+
+def _name_after_a_thread() -> str:
+    thread = threading.Thread(target=random.random)
+    thread.start()
+    thread.join()
+    return tempfile.mktemp()
+
+
+def test_names_after_a_thread_do_not_depend_on_earlier_names(dice, monkeypatch):
+    """The generator of names is one of the whole process, made with the first of them: before the session or in it."""
+    monkeypatch.setattr(tempfile, "_name_sequence", None)
+    recorded = dice.record(_name_after_a_thread)
+    assert dice.replay(_name_after_a_thread) == recorded
+    recorded = dice.record(_name_after_a_thread)
+    monkeypatch.setattr(tempfile, "_name_sequence", None)
+    assert dice.replay(_name_after_a_thread) == recorded
+
+
+def test_tapes_of_version_1_have_names_as_they_had_them(dice, monkeypatch):
+    """A tape that was recorded where the first name was made after a thread replays there."""
+    monkeypatch.setattr(tempfile, "_name_sequence", None)
+    recorded = dice.record(_name_after_a_thread, recorders=(Randomness(version=1),))
+    assert "state" in dice.ops()
+    monkeypatch.setattr(tempfile, "_name_sequence", None)
+    assert dice.replay(_name_after_a_thread) == recorded
