@@ -44,6 +44,8 @@ class Testbench(Options):
         env: names of environment variables of child processes that are recorded and must match.
         files: ``"programs"``: looking for programs (`shutil.which`; `os.stat`, `os.access` and their kin of what is in
             a directory of PATH) is recorded, and PATH itself, so that they are found on replay where they are gone;
+            ``"sealed"``: so is what the program reads itself, and a replay needs no files; ``"observed"``: so is what
+            that was, by its digest, and a replay says where the disk differs;
             ``"off"``: it is not. Default: ``"programs"`` where ``effects`` is ``"roots"``, else ``"off"``. On replay
             the tape decides.
         effects: ``"roots"``: what child processes do to files is recorded, and done again on replay; ``"none"``, the

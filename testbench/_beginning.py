@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import attrs
 
@@ -75,7 +75,7 @@ def verified(options: Options, path: StrPath) -> Run:
         files = FileSettings.recorded(reader.meta, options.roots)
     if files.effects:
         like = attrs.evolve(like, effects="roots", roots=files.roots)
-    like = attrs.evolve(like, files="programs" if files.programs else "off")
+    like = attrs.evolve(like, files=cast("Any", files.files))
     return verifying(Path(path), options.fidelity, lambda live: recording(like, live))
 
 
@@ -120,9 +120,15 @@ def set_aside_unless_whole(file: TapeFile | None) -> Iterator[None]:
 
 def _files(options: Options, path: StrPath) -> FileSettings:
     effects = options.effects == "roots"
-    programs = effects if options.files is None else options.files == "programs"
-    found = os.environ.get("PATH") if programs else None
-    return FileSettings(effects=effects, roots=options.roots, programs=programs, path=found, tapes=(path,))
+    chosen = options.files or ("programs" if effects else "off")
+    return FileSettings(
+        effects=effects,
+        roots=options.roots,
+        programs=chosen != "off",
+        reads=chosen if chosen in ("observed", "sealed") else "off",
+        path=os.environ.get("PATH") if chosen != "off" else None,
+        tapes=(path,),
+    )
 
 
 def _virtual(options: Options) -> VirtualClock | None:

@@ -46,7 +46,7 @@ class Options:
     seed: int | None = None
     interception: Literal["in-place", "name"] = attrs.field(default="in-place")
     env: tuple[str, ...] = attrs.field(default=(), converter=tuple)
-    files: Literal["off", "programs"] | None = None
+    files: Literal["off", "programs", "observed", "sealed"] | None = None
     effects: Literal["none", "roots"] = attrs.field(default="none")
     roots: tuple[str, ...] | None = attrs.field(default=None, converter=_optional_paths)
     environ: tuple[str, ...] = attrs.field(default=(), converter=tuple)
@@ -66,7 +66,7 @@ class Options:
         one_of("clock", self.clock, ("real", "paused", "ticking"))
         one_of("interception", self.interception, ("in-place", "name"))
         one_of("fidelity", self.fidelity, FIDELITIES)
-        one_of("files", self.files or "off", ("off", "programs"))
+        one_of("files", self.files or "off", ("off", "programs", "observed", "sealed"))
         one_of("effects", self.effects, ("none", "roots"))
         one_of("leaks", self.leaks, ("ignore", "warn", "fail"))
         if self.order is not None:

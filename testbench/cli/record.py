@@ -43,8 +43,9 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", metavar="N", type=int, help="make all randomness from N (default: it stays random)")
     parser.add_argument(
         "--files",
-        choices=("off", "programs"),
-        help="programs: looking for programs is recorded, so that a replay finds them (default: with --effects roots)",
+        choices=("off", "programs", "observed", "sealed"),
+        help="programs: looking for programs is recorded, so that a replay finds them (default: with --effects roots); "
+        "observed: so is what the program reads, by its digest; sealed: with its content, so that no file is needed",
     )
     parser.add_argument(
         "--effects",

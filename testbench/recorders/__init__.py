@@ -106,4 +106,5 @@ BUILTIN: Final[dict[str, Callable[[Settings], Recorder]]] = {
 
 def known_pieces() -> dict[str, Pieces]:
     """Return per kind and op of these which bytes of an event are pieces of streams."""
-    return {f"{Process.kind}.{op}": pieces for op, pieces in Process.pieces.items()}
+    kinds: tuple[type[Process | Files], ...] = (Process, Files)
+    return {f"{kind.kind}.{op}": pieces for kind in kinds for op, pieces in kind.pieces.items()}

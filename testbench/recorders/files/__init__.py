@@ -7,7 +7,8 @@ started. On replay that is done to the same directories then; so the program fin
 `testbench.recorders.files._capture` for what a change says.
 
 Ops ``which``, ``stat``, ``lstat``, ``access``, ``readlink``: looking for programs, see
-`testbench.recorders.files._lookups`.
+`testbench.recorders.files._lookups`; and what the program reads itself: these and others, see
+`testbench.recorders.files._reads`.
 
 Paths are relative to their root, so a tape made in one directory can be replayed in another. What a tape says is never
 done outside of the roots: not by ``..``, not by way of a symbolic link. What cannot be done again (the disk is full, a
@@ -19,10 +20,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 
-from testbench.protocol import Call, Matcher, Plain
+from testbench.protocol import Call, Matcher, Pieces, Plain
 from testbench.recorders._births import Births
 from testbench.recorders.files._effects import Effects
 from testbench.recorders.files._lookups import Lookups
+from testbench.recorders.files._opening import PIECES
+from testbench.recorders.files._policy import Policy
+from testbench.recorders.files._reads import Reads
 from testbench.recorders.files._settings import FileSettings
 
 
@@ -42,6 +46,7 @@ class Files:
     kind = "files"
     version = 1
     matchers: Mapping[str, Matcher] = {"changed": _anywhere}
+    pieces: Mapping[str, Pieces] = PIECES
 
     def __init__(self, settings: FileSettings, births: Births) -> None:
         self._settings = settings
@@ -52,6 +57,9 @@ class Files:
         """Send what children do to files through ``call``; see `testbench.protocol.Recorder`."""
         settings = self._settings
         with ExitStack() as stack:
+            if settings.reads != "off":
+                policy = Policy(settings.skipped())
+                Reads(call, policy, observed=settings.reads == "observed").install(stack)
             if settings.programs:
                 Lookups(call, settings.path).install(stack)
             if settings.effects:

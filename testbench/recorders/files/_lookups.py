@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Any, Final
+from typing import Any
 
 from testbench.inplace import Code, Redirect
 from testbench.protocol import Call, Plain
-
-_RAISES: Final = (OSError, ValueError)
+from testbench.recorders.files._answers import RAISES, ask_stat, asking, said
 
 
 def _calling_which(cmd: Any, mode: Any = os.F_OK | os.X_OK, path: Any = None) -> Any:
@@ -87,19 +86,12 @@ class Lookups:
 
         return known
 
-    def _stat(self, op: str, original: Callable[..., Any], path: Any, **options: Any) -> os.stat_result:
-        request: Plain = {"path": path, "options": _said(options)}
-
-        def effect() -> Plain:
-            _, (fields, more) = original(path, **options).__reduce__()
-            return {"fields": list(fields), "more": more}
-
-        outcome: Any = self._call(op, request, effect, raises=_RAISES)
-        return os.stat_result(outcome["fields"], outcome["more"])
+    def _stat(self, op: str, original: Callable[..., Any], path: Any, **options: Any) -> Any:
+        return ask_stat(asking(self._call), original, path, path, options)
 
     def _asking(self, op: str, original: Callable[..., Any], path: Any, *mode: Any, **options: Any) -> Any:
-        request: Plain = {"path": path, "mode": mode[0] if mode else None, "options": _said(options)}
-        return self._call(op, request, lambda: original(path, *mode, **options), raises=_RAISES)
+        request: Plain = {"path": path, "mode": mode[0] if mode else None, "options": said(options)}
+        return self._call(op, request, lambda: original(path, *mode, **options), raises=RAISES)
 
 
 def _put_back(path: str | None) -> None:
@@ -112,11 +104,6 @@ def _put_back(path: str | None) -> None:
 def _named(path: Any) -> str:
     """Return the path that was given as text; none for what is none, a descriptor say."""
     return os.fsdecode(path) if isinstance(path, bytes | os.PathLike) else ""
-
-
-def _said(options: Mapping[str, Any]) -> dict[str, Plain]:
-    """Return the options that differ from what they are by default."""
-    return {name: bool(value) for name, value in options.items() if bool(value) != (name == "follow_symlinks")}
 
 
 def _plain(given: Any) -> Plain:

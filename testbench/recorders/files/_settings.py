@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from typing import Final
 
 import attrs
 
 from testbench.inplace import real
 from testbench.protocol import Plain
 
-_BESIDE = ("", ".partial", ".failed")
+READS: Final = ("observed", "sealed")
+"""How what the program reads can be recorded."""
+
+_BESIDE: Final = ("", ".partial", ".failed")
 """What a tape is called while it is written, and after."""
 
 
@@ -22,6 +26,7 @@ class FileSettings:
         effects: what children do to files is on the tape.
         roots: directories under which it is, None for those that each child is given.
         programs: looking for programs is on the tape.
+        reads: what the program reads is: ``"off"``, ``"observed"``: what it is, or ``"sealed"``: all of it.
         path: PATH as it is recorded, if looking for programs is.
         tapes: paths of the tapes of the session, which are no files of the program.
     """
@@ -29,6 +34,7 @@ class FileSettings:
     effects: bool = False
     roots: tuple[str, ...] | None = None
     programs: bool = False
+    reads: str = "off"
     path: str | None = None
     tapes: tuple[str | os.PathLike[str], ...] = ()
 
@@ -43,14 +49,18 @@ class FileSettings:
             roots: where its roots are here; None for where they were.
             tapes: paths of the tapes of the session.
         """
-        effects, programs, path = meta.get("effects"), meta.get("files") == "programs", meta.get("path")
-        path = path if isinstance(path, str) else None
-        if not isinstance(effects, dict):
-            return cls(programs=programs, path=path)
-        were = effects.get("roots")
+        effects, files, path = meta.get("effects"), meta.get("files"), meta.get("path")
+        were = effects.get("roots") if isinstance(effects, dict) else None
         if roots is None and isinstance(were, list):
             roots = tuple(str(root) for root in were)
-        return cls(effects=True, roots=roots, programs=programs, path=path, tapes=tapes)
+        return cls(
+            effects=isinstance(effects, dict),
+            roots=roots if isinstance(effects, dict) else None,
+            programs=files in ("programs", *READS),
+            reads=str(files) if files in READS else "off",
+            path=path if isinstance(path, str) else None,
+            tapes=tapes,
+        )
 
     @property
     def wanted(self) -> bool:
@@ -58,9 +68,14 @@ class FileSettings:
         return self.effects or self.programs
 
     @property
+    def files(self) -> str:
+        """The word for what is recorded besides effects, as a user gives it."""
+        return self.reads if self.reads != "off" else "programs" if self.programs else "off"
+
+    @property
     def meta(self) -> dict[str, Plain]:
         """What stands in the header of a tape."""
-        made: dict[str, Plain] = {"files": "programs", "path": self.path} if self.programs else {}
+        made: dict[str, Plain] = {"files": self.files, "path": self.path} if self.programs else {}
         if self.effects:
             made["effects"] = {"roots": None if self.roots is None else list(self.roots)}
         return made

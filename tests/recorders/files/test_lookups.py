@@ -157,5 +157,7 @@ def test_the_function_is_as_it_was_afterwards(tool: Path, tmp_path: Path) -> Non
 
 def test_an_unknown_choice_is_refused() -> None:
     """A policy that is not there is named, with those that are."""
-    with pytest.raises(testbench.UsageError, match="files='all' is unknown; expected one of off, programs"):
+    with pytest.raises(
+        testbench.UsageError, match="files='all' is unknown; expected one of off, programs, observed, sealed"
+    ):
         testbench.Testbench(files="all")  # type: ignore[arg-type]

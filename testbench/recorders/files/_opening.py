@@ -1,0 +1,247 @@
+"""Opening files: ops ``open`` and ``more`` for what is read, ``update`` for what is read and written.
+
+What is opened for writing alone is real in both modes: the program writes it again on replay. What it reads is on the
+tape as it was at that moment, whoever wrote it. A file that is opened to be read and written (``r+``, ``a+``, or made
+if it is not there) is real too; a replay sees that it is what it was, or says so.
+
+The outcome of ``open`` is ``{"what", "size", "digest", "content", "more"}``: ``what`` is ``file``, ``dir``, or a word
+for what cannot be recorded. With files="sealed" there is content, see `testbench.recorders.files._snapshot`; what does
+not fit comes in further events, ``more``. With files="observed" there is the digest.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from typing import Any, Final
+
+from testbench.inplace import Redirect, real
+from testbench.protocol import Call, Pieces, Place, Plain
+from testbench.recorders.files._answers import RAISES
+from testbench.recorders.files._drift import Drift, called, file_told
+from testbench.recorders.files._served import Served, directory_of, file_of
+from testbench.recorders.files._snapshot import contents, digest_of, kind_of, parts_of
+
+_REAL: Final = os.O_PATH | (os.O_TMPFILE & ~os.O_DIRECTORY)
+_SAID: Final = {"directory": os.O_DIRECTORY, "nofollow": os.O_NOFOLLOW}
+_SPECIAL: Final = "read it within a function that is marked with @testbench.boundary"
+
+
+def _content(request: Plain, _: Plain) -> Iterator[tuple[str, Place, bool]]:
+    path = request.get("path") if isinstance(request, dict) else None
+    yield f"{path!r}", ("outcome", "content"), True
+
+
+PIECES: Final[Mapping[str, Pieces]] = {"open": _content}
+"""Which bytes are the content of a file: no placeholder for a path goes there."""
+
+Named = Callable[[Any, Any], "str | None"]
+
+
+class Opening:
+    """What opens files, for one session.
+
+    Args:
+        call: the waist.
+        named: gives the path of a read of the program, None for what is none.
+        served: the descriptors that the program has from us.
+        drift: compares with the disk, None where the tape holds what is read.
+    """
+
+    def __init__(self, call: Call, named: Named, served: Served, drift: Drift | None) -> None:
+        self._call = call
+        self._named = named
+        self._served = served
+        self._drift = drift
+
+    def install(self, stack: ExitStack) -> None:
+        """Redirect ``open`` and ``os.open`` until the stack is closed."""
+        for function, made in ((os.open, self._os_open), (io.open, self._io_open)):
+            redirect = Redirect(function)
+            stack.callback(redirect.restore)
+            redirect.to(made(redirect.original))
+
+    def _os_open(self, original: Callable[..., int]) -> Callable[..., int]:
+        def open(path: Any, flags: Any, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+            if type(flags) is int and not flags & _REAL and (name := self._path(path, flags, dir_fd)) is not None:
+                return self._open(name, flags, lambda: original(path, flags, mode, dir_fd=dir_fd), path, dir_fd)
+            return original(path, flags, mode, dir_fd=dir_fd)
+
+        return open
+
+    def _io_open(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        opened = os.open
+
+        def open(
+            file: Any,
+            mode: Any = "r",
+            buffering: Any = -1,
+            encoding: Any = None,
+            errors: Any = None,
+            newline: Any = None,
+            closefd: Any = True,
+            opener: Any = None,
+        ) -> Any:
+            if opener is None and _reads(mode) and type(file) is not int and self._named(file, None) is not None:
+                opener = own
+            return original(file, mode, buffering, encoding, errors, newline, closefd, opener)
+
+        def own(path: Any, flags: int) -> int:
+            """Open what CPython would open here; it has checked everything else by now."""
+            return opened(path, flags, 0o666)
+
+        return open
+
+    def _path(self, path: Any, flags: int, dir_fd: Any) -> str | None:
+        """Return the path if opening it so means to read what is there."""
+        way = flags & os.O_ACCMODE
+        if (
+            way == os.O_WRONLY
+            or (flags & os.O_CREAT and flags & os.O_EXCL)
+            or (way != os.O_RDONLY and flags & os.O_TRUNC)
+        ):
+            return None
+        return self._named(path, dir_fd)
+
+    def _open(self, name: str, flags: int, effect: Callable[[], int], path: Any, dir_fd: Any) -> int:
+        if flags & (os.O_ACCMODE | os.O_CREAT):
+            self._see_update(name, path, dir_fd)
+            return effect()
+        reading = _Reading(self._drift is None, effect)
+        request: Plain = {"path": name, "options": {word: True for word, flag in _SAID.items() if flags & flag}}
+        try:
+            fd = self._cross(reading, name, request, path, flags, dir_fd)
+        except BaseException:
+            reading.close()
+            raise
+        return self._served.remember(fd, name)
+
+    def _cross(self, reading: _Reading, name: str, request: Plain, path: Any, flags: int, dir_fd: int | None) -> int:
+        try:
+            answer: Any = self._call("open", request, reading.first, raises=RAISES)
+        except OSError as error:
+            if not reading.begun and self._drift is not None:
+                self._drift.compare("open", name, error, lambda: _described(reading.look()))
+            raise
+        if answer["what"] not in ("file", "dir"):
+            asked: Plain = {"path": name, "what": answer["what"]}
+            fd: int = self._call.leak("special", asked, lambda: reading.fd, instead=_SPECIAL)
+            return fd
+        if reading.begun:
+            for _ in self._rest(answer, reading):
+                pass  # each piece is an event, and nobody needs it here
+            return reading.fd
+        if self._drift is not None:
+            return self._compared(self._drift, name, answer, reading)
+        if answer["what"] == "dir":
+            return directory_of(path, flags, dir_fd)
+        parts = (part for content in self._rest(answer, reading) for part in parts_of(content))
+        return file_of(answer["size"], parts, flags)
+
+    def _rest(self, answer: Any, reading: _Reading) -> Iterator[Any]:
+        yield answer["content"]
+        while answer["more"]:
+            answer = self._call("more", None, reading.next)
+            yield answer["content"]
+
+    def _compared(self, drift: Drift, name: str, answer: Any, reading: _Reading) -> int:
+        """Return the real file, if it is what the tape says."""
+        try:
+            present: Any = reading.look()
+        except OSError as error:
+            present = error
+        was, now = _described(answer), _described(present)
+        if was != now:
+            drift.tell(name, (was, now))
+        return reading.fd
+
+    def _see_update(self, name: str, path: Any, dir_fd: Any) -> None:
+        """Put on the tape what a file is that will be written to as well; on replay see that it is that."""
+        performed: list[bool] = []
+
+        def effect() -> Plain:
+            performed.append(True)
+            return _looked_at(path, dir_fd)
+
+        answer = self._call("update", {"path": name}, effect, raises=RAISES)
+        if not performed:
+            was, now = _described(answer), _described(_looked_at(path, dir_fd))
+            if was != now:
+                (self._drift or Drift(self._call)).tell(name, (was, now))
+
+
+class _Reading:
+    """One file that is opened; what was opened for real is held here."""
+
+    def __init__(self, whole: bool, effect: Callable[[], int]) -> None:
+        self._whole = whole
+        self._effect = effect
+        self._pieces: Iterator[tuple[Plain, bool]] = iter(())
+        self.fd = -1
+        self.begun = False
+
+    def first(self) -> Plain:
+        """Open it; the effect of op ``open``."""
+        self.begun = True
+        return self.look()
+
+    def look(self) -> dict[str, Plain]:
+        """Open it, and say what it is."""
+        self.fd = self._effect()
+        found = real.fstat(self.fd)
+        answer: dict[str, Plain] = {
+            "what": kind_of(found.st_mode),
+            "size": 0,
+            "digest": None,
+            "content": None,
+            "more": False,
+        }
+        if answer["what"] == "file" and self._whole:
+            self._pieces = contents(self.fd)
+            answer["content"], answer["more"] = next(self._pieces)
+            content = answer["content"]
+            answer["size"] = len(content) if isinstance(content, bytes) else found.st_size
+        elif answer["what"] == "file":
+            answer["size"], answer["digest"] = digest_of(self.fd)
+        return answer
+
+    def next(self) -> Plain:
+        """Go on; the effect of op ``more``."""
+        content, more = next(self._pieces)
+        return {"content": content, "more": more}
+
+    def close(self) -> None:
+        """Close what was opened, since nobody will."""
+        if self.fd >= 0:
+            real.close(self.fd)
+
+
+def _reads(mode: Any) -> bool:
+    """Tell whether what is in a file counts if it is opened so; what is no mode CPython refuses."""
+    return type(mode) is str and ("r" in mode or "+" in mode) and "w" not in mode and "x" not in mode
+
+
+def _looked_at(path: Any, dir_fd: Any) -> dict[str, Plain]:
+    """Return what is at a path, without doing anything to it."""
+    try:
+        fd = real.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=dir_fd)
+    except FileNotFoundError:
+        return {"what": "absent", "size": 0, "digest": None}
+    except PermissionError:
+        return {"what": "unreadable", "size": 0, "digest": None}
+    try:
+        what = kind_of(real.fstat(fd).st_mode)
+        size, digest = digest_of(fd) if what == "file" else (0, None)
+        return {"what": what, "size": size, "digest": digest}
+    finally:
+        real.close(fd)
+
+
+def _described(answer: Any) -> str:
+    if isinstance(answer, OSError):
+        return os.strerror(answer.errno or 0).lower()
+    if answer["what"] == "file":
+        return file_told(answer["size"], answer["digest"])
+    return called(answer["what"])
