@@ -136,6 +136,7 @@ class Splicing(Recording):
 
     def finish(self) -> None:
         """End the new tape; what the program did not ask for any more is not on it."""
+        self._sources.clear()  # the world is restored: a reader must not be bound to it any more
         if self._prefix is not None and self._prefix.is_complete():
             self._prefix.end("")
             self._prefix = None
