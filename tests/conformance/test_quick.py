@@ -50,6 +50,7 @@ def missing() -> list[str]:
     return [name for name in names if importlib.util.find_spec(name) is None]
 
 
+@pytest.mark.slow
 def test_the_quick_part_differs_nowhere() -> None:
     """Every test of the quick part that passes stock passes recorded and replayed, or is listed with a reason."""
     if missing():

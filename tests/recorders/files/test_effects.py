@@ -330,6 +330,7 @@ def test_contents_stand_on_the_tape_once(site: Any, sh: Any) -> None:
     assert os.path.getsize(site.tape) < 150_000
 
 
+@pytest.mark.slow
 def test_a_repository_that_many_children_touch_makes_a_small_tape(site: Any, sh: Any) -> None:
     """Of 500 files touched by 100 children the tape holds each content once."""
     site.prepare(lambda place: [(place / f"f{n}").write_text(f"{n}" * 2000) for n in range(500)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import select
 import selectors
@@ -93,7 +94,9 @@ def _own_pipe(_: Path) -> Any:
 
 
 def _own_pipe_passed(_: Path) -> Any:
-    read_end, write_end = os.pipe()
+    read_end, made = os.pipe()
+    write_end = fcntl.fcntl(made, fcntl.F_DUPFD, 200)  # the number is in the request, and others may be open or not
+    os.close(made)
     child = Popen(["sh", "-c", f"echo x >/dev/fd/{write_end}"], pass_fds=[write_end])
     os.close(write_end)
     with open(read_end, "rb") as pipe:
@@ -101,8 +104,9 @@ def _own_pipe_passed(_: Path) -> Any:
 
 
 def _own_pipe_inherited(_: Path) -> Any:
-    read_end, write_end = os.pipe()
-    os.set_inheritable(write_end, True)
+    read_end, made = os.pipe()
+    write_end = fcntl.fcntl(made, fcntl.F_DUPFD, 200)  # the number is in the request, and others may be open or not
+    os.close(made)
     child = Popen(["sh", "-c", f"echo x >/dev/fd/{write_end}"], close_fds=False)
     os.close(write_end)
     with open(read_end, "rb") as pipe:

@@ -17,6 +17,9 @@ from testbench.recorders.process._spool import Spool
 _MEBIBYTES = 48
 _WRITE = f"head -c {_MEBIBYTES << 20} /dev/urandom"
 
+_ENDLESS = ["sh", "-c", "while :; do echo y; done"]
+"""Slow enough to fill no disk on a busy machine, where seconds pass before it is killed."""
+
 _PROGRAMS = {
     "file": "with open(sys.argv[3], 'wb') as file: subprocess.run(child, shell=True, stdout=file)",
     "inherited": "subprocess.run(child, shell=True)",
@@ -41,6 +44,7 @@ with way(sys.argv[2] + ".much"):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", _PROGRAMS)
 def test_memory_is_bounded_however_much_a_child_writes(name: str, tmp_path: Path) -> None:
     """Recorded and replayed, the program needs but a part of what its child writes, and all of it arrives."""
@@ -74,7 +78,7 @@ def test_a_child_that_never_ends_to_write_is_looked_at_up_to_now(ways: Any) -> N
     """To poll brings what the child had written by then; what it writes meanwhile is for the next time."""
 
     def program(place: Path) -> Any:
-        with open(place / "out", "wb") as out, Popen("yes", stdin=PIPE, stdout=out) as child:
+        with open(place / "out", "wb") as out, Popen(_ENDLESS, stdin=PIPE, stdout=out) as child:
             assert [child.poll() for _ in range(50)] == [None] * 50
             child.kill()
             child.wait()
