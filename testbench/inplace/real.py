@@ -33,6 +33,7 @@ monotonic: Final = _real(_time.monotonic)
 monotonic_ns: Final = _real(_time.monotonic_ns)
 perf_counter: Final = _real(_time.perf_counter)
 perf_counter_ns: Final = _real(_time.perf_counter_ns)
+clock_gettime_ns: Final = _real(_time.clock_gettime_ns)
 sleep: Final = _real(_time.sleep)
 
 get_ident: Final = _real(_thread.get_ident)
@@ -138,6 +139,20 @@ def apart(fd: int) -> int:
         return _fcntl.fcntl(fd, _fcntl.F_DUPFD_CLOEXEC, APART)
     except OSError:
         return _fcntl.fcntl(fd, _fcntl.F_DUPFD_CLOEXEC, 3)  # the process may not have so many
+
+
+def dup_to(fd: int, wanted: int) -> bool:
+    """Duplicate a descriptor to a number, unless that is taken; tell whether it was free.
+
+    Unlike ``dup2`` this takes nobody's file away, not even one that another thread has opened in this moment.
+    """
+    try:
+        found = _fcntl.fcntl(fd, _fcntl.F_DUPFD_CLOEXEC, wanted)
+    except (OSError, OverflowError):
+        return False  # the limit for descriptors is lower
+    if found != wanted:
+        close(found)
+    return found == wanted
 
 
 def aside(fd: int) -> int:

@@ -1,7 +1,7 @@
 """Whether the lane that runs keeps the others waiting: asleep in a call that nobody intercepts, or computing for long.
 
-What counts is the time that its thread has run, as the operating system tells it (``/proc/self/task``, proc(5)). A
-thread that merely waits for a processor on a busy machine, or for the interpreter's lock, does neither.
+What counts is the time that its thread has run, and whether it sleeps, as the operating system tells it. A thread that
+merely waits for a processor on a busy machine, or for the interpreter's lock, does neither.
 """
 
 from __future__ import annotations
@@ -27,29 +27,28 @@ class Watch:
     def __init__(self) -> None:
         self._who: Lane | None = None
         self._since_ns = 0  # when that lane was given the baton
-        self._place = b""  # what changes whenever its thread runs
-        self._changed_ns = 0
-        self._ran_ns = 0  # how long it had run at the first look
+        self._begun_ns = 0  # how long it had run at the first look
+        self._ran_ns = 0  # and at the last
+        self._changed_ns = 0  # when that was seen to change
 
     def loses(self, lane: Lane, since_ns: int) -> str:
         """Tell why a lane that runs since ``since_ns`` has to let others run, `SLEPT` or `COMPUTED`; empty if not."""
         if not lane.native_id or lane.depth:  # its thread has not begun, or waits in our own code: for a disk, say
             return ""
-        place, now_ns = threads.read(str(lane.native_id), "schedstat"), real.monotonic_ns()
-        if not place:
-            return self._without_place(lane, now_ns - since_ns)
-        ran_ns = int(place.split()[0])
+        ran_ns, now_ns = threads.ran_ns(lane.native_id), real.monotonic_ns()
+        if ran_ns is None:
+            return self._by_time_alone(lane, now_ns - since_ns)
         if self._who is not lane or self._since_ns != since_ns:
-            self._who, self._since_ns, self._ran_ns = lane, since_ns, ran_ns
-            self._place, self._changed_ns = place, now_ns
-        elif place != self._place:
-            self._place, self._changed_ns = place, now_ns
+            self._who, self._since_ns, self._begun_ns = lane, since_ns, ran_ns
+            self._ran_ns, self._changed_ns = ran_ns, now_ns
+        elif ran_ns != self._ran_ns:
+            self._ran_ns, self._changed_ns = ran_ns, now_ns
         elif now_ns - self._changed_ns >= _ASLEEP_NS and _state(lane) in (b"S", b"D"):
             return SLEPT
-        return COMPUTED if ran_ns - self._ran_ns > _LONG_NS else ""
+        return COMPUTED if ran_ns - self._begun_ns > _LONG_NS else ""
 
     @staticmethod
-    def _without_place(lane: Lane, held_ns: int) -> str:
+    def _by_time_alone(lane: Lane, held_ns: int) -> str:
         """Judge by time alone, where the system does not tell more; a thread that has ended holds nothing."""
         has_ended = threads.is_there() and threads.read(str(lane.native_id), "stat") is None
         return SLEPT if has_ended else COMPUTED if held_ns > _LONG_NS else ""

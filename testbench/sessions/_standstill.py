@@ -47,7 +47,7 @@ class Standstill:
         self._awaited = awaited
         self.closing = False
         self._look_ns = 0  # when to look at the threads again
-        self._places: dict[int, bytes] = {}
+        self._ran_ns: dict[int, int | None] = {}  # how long each has run
         self._unchanged_ns = 0  # since when they have not changed
 
     def reached(self, since_ns: int, *, closer: bool = False) -> bool:
@@ -70,7 +70,7 @@ class Standstill:
 
     def _slept_ns(self, loose: dict[int, int], now_ns: int) -> int:
         """Return how long none of some threads has run; 0 where the system does not tell."""
-        places = {ident: threads.read(str(native), "schedstat") or b"" for ident, native in loose.items()}
-        if places != self._places or b"" in places.values():
-            self._places, self._unchanged_ns = places, now_ns
+        ran_ns = {ident: threads.ran_ns(native) for ident, native in loose.items()}
+        if ran_ns != self._ran_ns or None in ran_ns.values():
+            self._ran_ns, self._unchanged_ns = ran_ns, now_ns
         return now_ns - self._unchanged_ns

@@ -39,6 +39,19 @@ def test_io_is_out_of_reach(tmp_path):
     assert content == b"bytes"
 
 
+def test_a_number_that_is_taken_stays_with_whom_it_belongs_to():
+    """A duplicate gets the number that was asked for only where that is free."""
+    ends = os.pipe()
+    free = ends[1] + 50
+    assert real.dup_to(ends[0], free)
+    assert os.path.sameopenfile(ends[0], free)
+    assert not real.dup_to(ends[1], free)
+    assert os.path.sameopenfile(ends[0], free)
+    assert not any(real.dup_to(ends[0], number) for number in (1 << 30, 1 << 60))
+    for fd in (*ends, free):
+        os.close(fd)
+
+
 def test_everything_here_is_a_copy():
     """No function of this module is the object that a program could redirect."""
     import _thread

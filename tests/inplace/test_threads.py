@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import threading
 
 from testbench.inplace import threads as asked
@@ -27,3 +28,30 @@ def test_every_other_thread_has_a_place() -> None:
 def test_a_thread_that_has_ended_says_nothing() -> None:
     """Files of what is no thread of this process are not there."""
     assert asked.read("0", "schedstat") is None
+
+
+def test_what_a_thread_has_run_is_told_without_a_file() -> None:
+    """It grows while a thread computes; of one that has ended nothing is told. It takes no descriptor."""
+    rests, go_on = threading.Event(), threading.Event()
+
+    def work() -> None:
+        rests.set()
+        go_on.wait()
+        while asked.ran_ns(native) == before:
+            pass
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    rests.wait()
+    native, limits = thread.native_id or 0, resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
+    try:
+        before = asked.ran_ns(native)
+        go_on.set()
+        thread.join()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    assert before
+    assert asked.ran_ns(0) is None
+    while asked.ran_ns(native) is not None:
+        pass  # a thread that was joined is gone in a moment

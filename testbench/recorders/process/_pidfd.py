@@ -95,21 +95,10 @@ def _stand_in(wanted: int) -> int:
     """Return a descriptor that is at its end, under the given number if that is free."""
     fd, writing = real.pipe()
     real.close(writing)
-    if fd == wanted or _is_open(wanted):
+    if fd == wanted or not real.dup_to(fd, wanted):
         return fd
-    try:
-        real.dup2(fd, wanted, False)
-    except OSError:
-        return fd  # the limit for descriptors is lower than it was
     real.close(fd)
     return wanted
-
-
-def _is_open(fd: int) -> bool:
-    with contextlib.suppress(OSError):
-        real.fstat(fd)
-        return True
-    return False
 
 
 def _is_another(pidfd: int) -> bool:
