@@ -8,7 +8,7 @@ from typing import Final, NoReturn
 from testbench.errors import TestbenchError, UsageError
 from testbench.protocol import Plain
 from testbench.sessions._baton import Baton
-from testbench.sessions._cursor import Cursor, RawEvent
+from testbench.sessions._cursor import LANE_START, Cursor, RawEvent
 from testbench.sessions._lanes import Lane
 from testbench.sessions._reporting import Reporter
 
@@ -161,11 +161,11 @@ class Arrivals:
         return turn is not None and turn in self._cursor.names and not self._lives(turn)
 
     def _stalled(self) -> str:
-        turn = self._cursor.turn
-        if turn is None:
+        turn, event = self._cursor.turn, self._cursor.event
+        if turn is None or event is None:
             return "no lane can go on any more: the tape has ended, and each waits for another"
-        owner = self._cursor.names.get(turn, "a thread that has no lane yet")
-        told = f"the next event, {self._cursor.row.name}, belongs to {owner}"
+        owner, name = self._cursor.names.get(turn, "a thread that has no lane yet"), self._cursor.row.name
+        told = f"the next event, {name}{f' of {event[3][0]}' if event[0] == LANE_START else ''}, belongs to {owner}"
         if self.hopeless():
             return f"{told}, which has ended without it"
         return f"no lane can go on any more, and {told}"

@@ -22,7 +22,8 @@ NONE_ASIDE: Final[Aside] = (frozenset(), lambda event: None)
 STRANGER: Final = -1
 """The turn of a thread that the recording had not seen before: it has no lane yet."""
 
-_LANE_START: Final = 0
+LANE_START: Final = 0
+"""The number of the kind of event with which a lane begins."""
 
 _LOOK_S: Final = 0.05
 """How often whoever closes the session looks whether lanes that still run can move at all."""
@@ -87,7 +88,7 @@ class Cursor:
         self.taken += 1
         self.before.append((self.seq, self.now_ns, event))
         self.now_ns += event[1]
-        if event[0] == _LANE_START:
+        if event[0] == LANE_START:
             self.names[event[2]] = str(event[3][0])
         if not self.shared:
             self._load()
@@ -183,7 +184,7 @@ class Cursor:
 
 def turn_of(event: RawEvent) -> int:
     """Return whose move an event is; the start of a lane is its parent's, or a thread's that turns up by itself."""
-    if event[0] != _LANE_START:
+    if event[0] != LANE_START:
         return int(event[2])
     parent = event[3][1]
     return STRANGER if parent is None else int(parent)

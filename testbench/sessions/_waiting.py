@@ -226,6 +226,7 @@ class Waiting:
             def joining(handle: Any, timeout: Any = None) -> Any:
                 if handle.is_done() or (lane := self._waits()) is None:
                     return join.original(handle, timeout)
+                join.original(handle, 0)  # raises for the running thread, and for one that was never started
 
                 def attempt() -> Any:
                     soon_done = self._ended.pop(id(handle), None) is not None

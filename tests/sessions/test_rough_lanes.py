@@ -177,3 +177,93 @@ def test_lanes_cross_while_modules_are_imported(tmp_path: Path, monkeypatch: pyt
 
     expected = ["in a thread that was started while importing", "while importing"]
     assert _twice(tmp_path / "t.tape", program) == 3 * [expected]
+
+
+def test_a_join_that_can_never_end_is_refused_as_ever(tmp_path: Path) -> None:
+    """Whoever joins itself, or what was never started, is told so at once and does not wait."""
+
+    def program() -> Any:
+        told: list[str] = []
+
+        def join(thread: threading.Thread) -> None:
+            try:
+                thread.join()
+            except RuntimeError as error:
+                told.append(str(error))
+
+        threads = [threading.Thread(target=lambda: join(threading.current_thread()))]
+        if hasattr(threads[0], "_handle"):  # since CPython 3.13; below `Thread`, which says something itself
+            never: Any = type(threads[0]._handle)()
+            threads.append(threading.Thread(target=lambda: join(never)))
+        for thread in threads:
+            thread.start()
+            thread.join()
+        join(threading.Thread())
+        return told
+
+    told = program()
+    assert len(told) >= 2
+    assert _twice(tmp_path / "t.tape", program) == told
+
+
+def _diverges(tape: Path, program: Callable[[], Any], monkeypatch: pytest.MonkeyPatch) -> testbench.DivergenceError:
+    monkeypatch.setattr(threading, "excepthook", lambda hooked: None)  # it may be raised in any thread
+    with pytest.raises(testbench.DivergenceError) as caught, testbench.replay(tape):
+        program()
+    return caught.value
+
+
+def _in_threads(*asked: str) -> None:
+    threads = [threading.Thread(target=ask, args=(what,)) for what in asked]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def test_more_lanes_than_recorded_are_a_divergence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The start of a lane that the tape does not have is refused by name, not its first event."""
+    tape = tmp_path / "t.tape"
+    with testbench.record(tape):
+        _in_threads("one", "two")
+        ask("end")
+    told = _diverges(tape, lambda: (_in_threads("one", "two"), _in_threads("three"), ask("end")), monkeypatch)
+    assert "the program started the lane main.3" in str(told)
+
+
+def test_a_lane_that_never_starts_is_a_divergence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the tape has of a lane that the program does not start any more is told by name."""
+    tape = tmp_path / "t.tape"
+    with testbench.record(tape):
+        _in_threads("one", "two")
+    told = _diverges(tape, lambda: _in_threads("one"), monkeypatch)
+    assert "the next event, lane.start of main.2, belongs to main" in str(told)
+
+
+def test_a_thread_that_the_tape_has_never_seen_is_a_divergence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that was there before the session makes a crossing that it did not make when it was recorded."""
+    tape, go_on, done = tmp_path / "t.tape", threading.Event(), []
+
+    def work() -> None:
+        go_on.wait()
+        try:
+            ask("unforeseen")
+        except testbench.DivergenceError as error:
+            done.append(str(error))
+
+    with testbench.record(tape):
+        ask("one")
+        ask("two")
+    thread = threading.Thread(target=work)
+    thread.start()
+
+    def program() -> None:
+        ask("one")
+        go_on.set()
+        thread.join()
+        ask("two")
+
+    told = _diverges(tape, program, monkeypatch)
+    thread.join()
+    assert "other.1" in str(told)
+    assert done
