@@ -31,7 +31,7 @@ _NEVER_TWICE: Final = ("clock", "random", "wait", "lane", "signal", "timer")
 _LOOKS: Final = ("process.ready", "process.poll")
 """Looking whether something is there yet: how often is a matter of time."""
 
-_FIELDS: Final = frozenset({"pid", "rusage", "after_s", "si_pid", "node", "mtime_ns"})
+_FIELDS: Final = frozenset({"pid", "rusage", "after_s", "si_pid", "node", "mtime_ns", "numbers"})
 """Parts of an outcome that no two runs share."""
 
 

@@ -1,9 +1,14 @@
-"""Questions about paths and what answers them, as plain values: ``stat`` and its kin."""
+"""Questions about paths and what answers them, as plain values: ``stat`` and its kin, listings.
+
+What no two machines share (times, inodes, the order of a listing) stands apart, in ``numbers``, so that tapes can be
+compared without it.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+import stat
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from testbench.protocol import Call, Plain
@@ -66,11 +71,35 @@ def ask_stat(ask: Asking, original: Callable[..., Any], name: str, path: Any, op
     """
 
     def effect() -> Plain:
-        _, (fields, more) = original(path, **options).__reduce__()
-        return {"fields": list(fields), "more": more}
+        found = original(path, **options)
+        _, (fields, more) = found.__reduce__()
+        return {"mode": found.st_mode, "size": size_of(found), "numbers": [list(fields), more]}
 
     answer = ask(original.__name__, {"path": name, "options": said(options)}, effect)
-    return os.stat_result(answer["fields"], answer["more"])
+    fields, more = answer["numbers"] if "numbers" in answer else (answer["fields"], answer["more"])  # older tapes
+    return os.stat_result(fields, more)
+
+
+def size_of(found: os.stat_result) -> int | None:
+    """Return the size of what is a file, or a link; that of a directory is an affair of the file system."""
+    return None if stat.S_ISDIR(found.st_mode) else found.st_size
+
+
+def listed(names: Sequence[str], *more: Sequence[Plain]) -> dict[str, Plain]:
+    """Return a listing as it stands on a tape: names sorted, and apart from them in which order they came.
+
+    Args:
+        names: in the order of the disk.
+        more: what else is the disk's own, by name, in the same order.
+    """
+    in_order = sorted(names)
+    places = {name: place for place, name in enumerate(in_order)}
+    return {"names": list(in_order), "numbers": [[places[name] for name in names], *(list(part) for part in more)]}
+
+
+def as_listed(answer: Any) -> list[str]:
+    """Return the names of a listing in the order of the disk."""
+    return [answer["names"][place] for place in answer["numbers"][0]]
 
 
 def said(options: Mapping[str, Any]) -> dict[str, Plain]:

@@ -81,12 +81,14 @@ def _told(op: str, answer: Any) -> Any:
     if isinstance(answer, ValueError):
         return str(answer)
     if op in ("stat", "lstat"):
-        mode, size = answer["fields"][0], answer["fields"][6]
+        mode, size = (
+            (answer["mode"], answer["size"]) if "mode" in answer else (answer["fields"][0], answer["fields"][6])
+        )
         return f"a file of {size} bytes" if stat.S_ISREG(mode) else called(kind_of(mode))
     if op == "listdir":
-        return sorted(set(answer) - _NO_ENTRIES)
+        return [name for name in answer["names"] if name not in _NO_ENTRIES]
     if op == "scandir":
-        return sorted(f"{name} ({what})" for name, what, _ in answer["entries"] if name not in _NO_ENTRIES)
+        return [f"{name} ({what})" for name, what in answer["kinds"].items() if name not in _NO_ENTRIES]
     return repr(answer)
 
 

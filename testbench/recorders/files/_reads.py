@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from testbench.inplace import Redirect
 from testbench.protocol import Call, Plain
-from testbench.recorders.files._answers import Asking, ask_stat, asking, comparing, said
+from testbench.recorders.files._answers import Asking, as_listed, ask_stat, asking, comparing, listed, said
 from testbench.recorders.files._drift import Drift
 from testbench.recorders.files._listing import Entry, Scan, word_of
 from testbench.recorders.files._opening import Opening
@@ -135,9 +135,10 @@ class Reads:
                 return original(path)
 
             def effect() -> Plain:
-                return [_plain(found) for found in original(path) if not self._policy.is_tape(name, _plain(found))]
+                found = map(_plain, original(path))
+                return listed([entry for entry in found if not self._policy.is_tape(name, entry)])
 
-            return [_like(path, found) for found in self._ask("listdir", {"path": name}, effect)]
+            return [_like(path, found) for found in as_listed(self._ask("listdir", {"path": name}, effect))]
 
         return listdir
 
@@ -148,14 +149,18 @@ class Reads:
                 return original(path)
             answer = self._ask("scandir", {"path": name}, lambda: self._entries(original, path, name))
             folder, at = (None, path) if type(path) is int else ("." if path is None else os.fspath(path), None)
-            return Scan([_entry(folder, at, *entry) for entry in answer["entries"]])
+            kinds, inodes = answer["kinds"], answer["numbers"][1]
+            found = zip(as_listed(answer), inodes, strict=True)
+            return Scan([_entry(folder, at, entry, kinds[entry], inode) for entry, inode in found])
 
         return scandir
 
     def _entries(self, original: Callable[..., Any], path: Any, name: str) -> Plain:
-        with original(path) as found:
-            listed = [[_plain(entry.name), word_of(entry), entry.inode()] for entry in found]
-        return {"entries": [entry for entry in listed if not self._policy.is_tape(name, entry[0])]}
+        with original(path) as scan:
+            found = {_plain(entry.name): entry for entry in scan}
+        names = [entry for entry in found if not self._policy.is_tape(name, entry)]
+        inodes = [found[entry].inode() for entry in names]
+        return {"kinds": {entry: word_of(found[entry]) for entry in sorted(names)}, **listed(names, inodes)}
 
 
 def _entry(folder: Any, at: int | None, name: str, what: str, inode: int) -> Entry:
