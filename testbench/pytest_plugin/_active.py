@@ -14,6 +14,7 @@ import pytest
 
 from testbench.errors import TapeNotFoundError, TapeWriteError, UsageError
 from testbench.pytest_plugin._marker import options_of
+from testbench.pytest_plugin._places import placed
 
 if TYPE_CHECKING:
     from testbench.pytest_plugin._tapes import Tapes
@@ -122,7 +123,7 @@ def activate(node: pytest.Item | pytest.Collector, tapes: Tapes) -> Active:
     """
     from testbench._api import Testbench, effective_mode
 
-    options = options_of(node)
+    options = placed(options_of(node), node.config)
     options.pop("tape", None)
     asked, chosen = options.pop("mode", None), tapes.settings.mode
     path = tapes.claim(node)

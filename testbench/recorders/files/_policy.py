@@ -4,7 +4,7 @@
 left alone                                  why
 =========================================== ==============================================================
 the standard library, installed packages,   the interpreter's own; a tape is to fit another installation
-a virtual environment
+a virtual environment, time zones
 ``__pycache__``, ``*.pyc``                  byte code comes and goes
 ``/proc``, ``/sys``, ``/dev``               no files: they say how process and machine stand now
 the tape itself                             it is not there for the program
@@ -27,6 +27,9 @@ _KERNEL: Final = ("/proc", "/sys", "/dev")
 _SYSTEM: Final = frozenset(("/", "/usr", "/usr/local"))
 """Where an interpreter may be installed without owning what is around it."""
 
+_ZONES: Final = ("/usr/share/zoneinfo", "/usr/lib/zoneinfo", "/usr/share/lib/zoneinfo", "/etc/zoneinfo")
+"""Where CPython finds time zones; `zoneinfo` reads each once in a process."""
+
 _BYTE_CODE: Final = "__pycache__"
 _MOST: Final = 20_000
 _OURS: Final = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
@@ -41,7 +44,7 @@ class Policy:
 
     def __init__(self, tapes: Iterable[bytes]) -> None:
         self._tapes = {text(tape) for tape in tapes}
-        self._alone = tuple(sorted({f"{prefix}/" for prefix in (*_KERNEL, *_of_the_interpreter())}))
+        self._alone = tuple(sorted({f"{prefix}/" for prefix in (*_KERNEL, *_ZONES, *_of_the_interpreter())}))
         self._known: dict[str, bool] = {}
 
     def covers(self, path: str) -> bool:
