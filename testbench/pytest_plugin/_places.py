@@ -1,4 +1,4 @@
-"""A placeholder for the directory of pytest that ``tmp_path`` is in: its name has a number that grows from run to run."""
+"""A placeholder for the directory of pytest that ``tmp_path`` is in, whose name has a number that grows."""
 
 from __future__ import annotations
 

@@ -20,7 +20,9 @@ from typing import Any, Final
 from testbench.inplace import Redirect, real
 from testbench.protocol import Call, Pieces, Place, Plain
 from testbench.recorders.files._answers import RAISES
+from testbench.recorders.files._direct import watch_direct
 from testbench.recorders.files._drift import Drift, called, file_told
+from testbench.recorders.files._growing import Growing
 from testbench.recorders.files._served import Served, directory_of, file_of
 from testbench.recorders.files._snapshot import contents, digest_of, kind_of, parts_of
 
@@ -55,23 +57,27 @@ class Opening:
         self._named = named
         self._served = served
         self._drift = drift
+        self._growing = Growing(call)
 
     def install(self, stack: ExitStack) -> None:
         """Redirect ``open`` and ``os.open`` until the stack is closed."""
-        for function, made in ((os.open, self._os_open), (io.open, self._io_open)):
+        for function, make in ((os.open, self._os_open), (io.open, self._io_open)):
             redirect = Redirect(function)
             stack.callback(redirect.restore)
-            redirect.to(made(redirect.original))
+            made = make(redirect.original)
+            redirect.to(made)
+        watch_direct(self._call, self._named, _reads, made.__code__, stack)
+        self._growing.install(stack)
 
-    def _os_open(self, original: Callable[..., int]) -> Callable[..., int]:
-        def open(path: Any, flags: Any, mode: int = 0o777, *, dir_fd: int | None = None) -> int:
+    def _os_open(self, original: Callable[..., Any]) -> Any:
+        def open(path: Any, flags: Any, mode: int = 0o777, *, dir_fd: int | None = None) -> Any:
             if type(flags) is int and not flags & _REAL and (name := self._path(path, flags, dir_fd)) is not None:
                 return self._open(name, flags, lambda: original(path, flags, mode, dir_fd=dir_fd), path, dir_fd)
             return original(path, flags, mode, dir_fd=dir_fd)
 
         return open
 
-    def _io_open(self, original: Callable[..., Any]) -> Callable[..., Any]:
+    def _io_open(self, original: Callable[..., Any]) -> Any:
         opened = os.open
 
         def open(
@@ -132,6 +138,8 @@ class Opening:
         if reading.begun:
             for _ in self._rest(answer, reading):
                 pass  # each piece is an event, and nobody needs it here
+            if answer["what"] == "file" and reading.found is not None:
+                self._growing.remember(reading.fd, name, reading.found)
             return reading.fd
         if self._drift is not None:
             return self._compared(self._drift, name, answer, reading)
@@ -180,6 +188,7 @@ class _Reading:
         self._effect = effect
         self._pieces: Iterator[tuple[Plain, bool]] = iter(())
         self.fd = -1
+        self.found: os.stat_result | None = None
         self.begun = False
 
     def first(self) -> Plain:
@@ -190,7 +199,7 @@ class _Reading:
     def look(self) -> dict[str, Plain]:
         """Open it, and say what it is."""
         self.fd = self._effect()
-        found = real.fstat(self.fd)
+        found = self.found = real.fstat(self.fd)
         answer: dict[str, Plain] = {
             "what": kind_of(found.st_mode),
             "size": 0,

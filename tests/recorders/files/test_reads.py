@@ -382,6 +382,40 @@ def test_a_fifo_is_refused(world: World) -> None:
         world.replay(program)
 
 
+def test_a_raw_file_is_refused(world: World) -> None:
+    """``io.FileIO`` of a path opens it where nobody can answer: a leak, and refused; of a descriptor it is as ever."""
+
+    def program() -> bytes:
+        with io.FileIO(os.open("text.txt", os.O_RDONLY)) as recorded, io.FileIO("text.txt") as direct:
+            return recorded.read() + direct.read()
+
+    with testbench.record(world.tape, files="sealed", leaks="ignore") as session:
+        assert len(program()) == 30
+    assert [leak.name for leak in session.leaks] == ["files.direct"]
+    with pytest.raises(testbench.RefusedError, match=r"use open\(path, 'rb', buffering=0\)"):
+        world.replay(program)
+    with io.FileIO("text.txt") as raw:
+        assert raw.readall().startswith(b"one")
+
+
+@pytest.mark.parametrize("way", ["stream", "descriptor"])
+def test_a_file_that_grows_while_it_is_read_is_told(world: World, way: str) -> None:
+    """Who follows a log gets what comes while recording, and reads that a replay would not have it."""
+    with open("log", "w") as log:
+        log.write("first\n")
+        log.flush()
+        with testbench.record(world.tape, files="sealed", leaks="ignore") as session, open("log", "rb") as stream:
+            found = [stream.read(6) if way == "stream" else os.read(stream.fileno(), 6)]
+            assert not session.leaks
+            log.write("second\n")
+            log.flush()
+            found.append(stream.read(100) if way == "stream" else os.read(stream.fileno(), 100))
+    assert found == [b"first\n", b"second\n"]
+    (leak,) = session.leaks
+    assert (leak.name, leak.request) == ("files.changed", {"path": "log"})
+    assert "test_reads.py" in leak.where
+
+
 def test_what_is_read_and_written_has_to_be_there(world: World) -> None:
     """A file that is opened with ``r+`` is the real one; a replay on another content says so."""
 
