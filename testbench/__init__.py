@@ -2,7 +2,7 @@
 
 The layers, from the top: `_api` puts together `sessions` (the modes) and `recorders` (the kinds), which never see each
 other; both meet at `protocol`, the waist. Below are `tape` (bytes in order), `inplace` (how functions are redirected)
-and `errors`. Around them stand the surfaces: `cli`, `harness`.
+and `errors`. Around them stand the surfaces: `cli`, `harness`, `overlay`.
 
 Names are loaded when they are first used, so that importing the package costs next to nothing.
 """
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         LeftoverError,
         MismatchError,
         NotATapeError,
+        OverlayError,
         RecordingError,
         RefusedError,
         StallError,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
         UnsupportedError,
         UsageError,
     )
+    from testbench.overlay import Overlay
     from testbench.recorders import boundary
     from testbench.sessions import Divergence, Leak, LeakWarning, Session
     from testbench.tape import Event, Finding, Raised, Returned, check, diff, recover
@@ -59,6 +61,8 @@ __all__ = [
     "LeftoverError",
     "MismatchError",
     "NotATapeError",
+    "Overlay",
+    "OverlayError",
     "Raised",
     "RecordingError",
     "RefusedError",
@@ -99,6 +103,7 @@ _HOMES = {
     "testbench._header": ("HashSeedWarning",),
     "testbench._opened": ("Tape",),
     "testbench._scrubbing": ("ScrubReport", "Secret", "scan", "scrub"),
+    "testbench.overlay": ("Overlay",),
     "testbench.recorders": ("boundary",),
     "testbench.sessions": ("Divergence", "Leak", "LeakWarning", "Session"),
     "testbench.tape": ("Event", "Finding", "Raised", "Returned", "check", "diff", "recover"),

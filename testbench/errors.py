@@ -7,6 +7,7 @@
     │   ├── UnsupportedError           2   this interpreter, or this way of calling, is refused
     │   └── TapeBusyError              2   another recording writes the same tape right now
     ├── RecordingError                 1   the run cannot be kept as a faithful tape
+    ├── OverlayError                   1   what is in an overlay cannot be told of or brought to its root
     ├── DriftError                     1   the world answers otherwise than the tape, in mode verify
     ├── TapeError                      3   the artefact
     │   ├── TapeNotFoundError              there is none (also a FileNotFoundError)
@@ -58,6 +59,19 @@ class TapeBusyError(UsageError):
 
 class RecordingError(TestbenchError, Exception):
     """The recording is not faithful and was not kept as a good tape; the text says what broke it."""
+
+
+class OverlayError(TestbenchError, Exception):
+    """What was done in an overlay cannot be told of, or brought to its root; all there is as it was.
+
+    Attributes:
+        path: the path that stands in the way.
+    """
+
+    def __init__(self, message: str, path: str) -> None:
+        """Keep the message and the path."""
+        super().__init__(message)
+        self.path = path
 
 
 class DriftError(TestbenchError, Exception):

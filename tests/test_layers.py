@@ -35,6 +35,7 @@ BELOW = {
     "_opened": {"errors", "protocol", "tape", "processes"},
     "sessions": {"_host", "errors", "protocol", "depth", "where", "inplace", "values", "redaction", "places", "tape"},
     "recorders": {"errors", "protocol", "depth", "where", "inplace", "values", "redaction", "secret_names"},
+    "overlay": {"errors", "inplace", "recorders"},  # a tree that is put back is the same there and there
     "_options": {"errors", "protocol", "redaction", "places", "sessions", "recorders", "_fidelity"},
     "_kinds": {"errors", "protocol", "sessions", "recorders", "_options"},
     "_beginning": {
@@ -87,6 +88,7 @@ BELOW = {
     "__main__": {"cli"},
     "__init__": {
         "errors",
+        "overlay",
         "protocol",
         "tape",
         "sessions",

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from testbench.inplace import real
 from testbench.recorders.files._content import copy, is_same, read_at, write_at
-from testbench.recorders.files._place import NEW, Place
+from testbench.recorders.files._place import NEW, Place, make_like
 from testbench.recorders.files._undo import ApplyError, Undo, failed
 
 _PERMISSIONS: Final = 0o777
@@ -42,10 +42,14 @@ class Applying:
 
     Args:
         root: the absolute path of the root, without symbolic links.
+        whole: the changes are those of this user, here: modes are set with all their bits, and a file that is another
+            takes the place of the old one at once, with its owner and extended attributes.
     """
 
-    def __init__(self, root: bytes) -> None:
+    def __init__(self, root: bytes, *, whole: bool = False) -> None:
         self._root = root
+        self._whole = whole
+        self._modes = 0o7777 if whole else _PERMISSIONS
         self._changes: list[_Change] = []
         self._held = 0
         self._place: Place | None = None
@@ -171,13 +175,15 @@ class Applying:
             if before is None:
                 raise OSError(errno.ENOENT, "it is not here, and was when this was recorded")
             self._undo.note(place, path, before)
-            place.stamp(path, change.mode & _PERMISSIONS, (before.st_atime_ns, change.mtime_ns))
+            place.stamp(path, change.mode & self._modes, (before.st_atime_ns, change.mtime_ns))
         elif change.what == "written" and before is not None and stat.S_ISREG(before.st_mode):
             self._rewrite(change, before)
         elif before is not None and self._is_there(change, before):
             self._undo.note(place, path, before)
-            mode = None if change.what == "link" else change.mode & _PERMISSIONS
+            mode = None if change.what == "link" else change.mode & self._modes
             place.stamp(path, mode, (before.st_atime_ns, change.mtime_ns))
+        elif self._whole and change.what == "file" and before is not None and stat.S_ISREG(before.st_mode):
+            self._replace(change, before)
         else:
             if before is not None:
                 self._remove(path)
@@ -192,7 +198,7 @@ class Applying:
         return stat.S_IFMT(before.st_mode) == _NODES.get(change.what)
 
     def _make(self, change: _Change) -> None:
-        place, path, mode = self._reach(), change.path, change.mode & _PERMISSIONS
+        place, path, mode = self._reach(), change.path, change.mode & self._modes
         fd, name = place.at(path)
         times_ns = (change.mtime_ns, change.mtime_ns)
         if change.what == "link":
@@ -214,6 +220,20 @@ class Applying:
         self._undo.made(path)
         place.stamp(path, None if change.what == "link" else mode, times_ns)
 
+    def _replace(self, change: _Change, before: os.stat_result) -> None:
+        """Put another file in the place of one; whoever looks finds one or the other."""
+        place, path = self._reach(), change.path
+        aside = change.aside
+        if change.content is not None:
+            aside = self._undo.new_name()
+            self._write_aside(aside, change.content, NEW)
+        self._undo.note_parent(place, path)
+        self._undo.keep_beside(place, path)
+        make_like(place, path, aside, before)
+        place.stamp(aside, change.mode & self._modes, (change.mtime_ns, change.mtime_ns))
+        fd, name = place.at(path)
+        real.rename(aside, name, src_dir_fd=place.fd, dst_dir_fd=fd)
+
     def _rewrite(self, change: _Change, before: os.stat_result) -> None:
         """Give a file another content; whoever has it open sees that."""
         place, path = self._reach(), change.path
@@ -225,7 +245,7 @@ class Applying:
                 self._write(target, path, change.content, before.st_size)
             else:
                 self._write_from(target, path, change.aside)
-            real.fchmod(target, change.mode & _PERMISSIONS)
+            real.fchmod(target, change.mode & self._modes)
             real.utime(target, ns=(before.st_atime_ns, change.mtime_ns))
         finally:
             real.close(target)
@@ -273,7 +293,7 @@ class Applying:
         found = place.look(change.path)
         if found is not None:
             was = stat.S_IMODE(found.st_mode)
-            mode = change.mode & _PERMISSIONS | was & _KEPT
+            mode = change.mode & self._modes | (0 if self._whole else was & _KEPT)
             place.stamp(change.path, None if mode == was else mode, (found.st_atime_ns, change.mtime_ns))
 
     def _remove(self, path: bytes) -> None:

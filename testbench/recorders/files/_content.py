@@ -63,10 +63,16 @@ def write_at(fd: int, offset: int, data: bytes) -> None:
 
 
 def is_same(left: int, right: int) -> bool:
-    """Tell whether two files have the same content."""
+    """Tell whether two files have the same content; what is a hole in both is not read."""
     size = real.fstat(left).st_size
-    return size == real.fstat(right).st_size and all(
-        read_at(left, at, _PIECE) == read_at(right, at, _PIECE) for at in range(0, size, _PIECE)
+    if size != real.fstat(right).st_size:
+        return False
+    if size <= _PIECE:
+        return read_at(left, 0, size) == read_at(right, 0, size)
+    return all(
+        read_at(left, at, length) == read_at(right, at, length)
+        for file in (left, right)
+        for at, length in pieces(file, size)
     )
 
 

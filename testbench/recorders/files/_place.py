@@ -97,3 +97,35 @@ class Place:
     @property
     def _last(self) -> int:
         return self._open[-1][1] if self._open else self.fd
+
+
+def make_like(place: Place, path: bytes, new: bytes, found: os.stat_result) -> None:
+    """Give a file, whose name in the root is ``new``, the owner and extended attributes of the one at a path.
+
+    Raises:
+        OSError: this user may not.
+    """
+    fd, name = place.at(path)
+    old = real.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=fd)
+    try:
+        made = real.open(new, os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=place.fd)
+        try:
+            there = real.fstat(made)
+            if (there.st_uid, there.st_gid) != (found.st_uid, found.st_gid):
+                os.fchown(made, found.st_uid, found.st_gid)
+            _copy_attributes(b"/proc/self/fd/%d" % old, made)
+        finally:
+            real.close(made)
+    finally:
+        real.close(old)
+
+
+def _copy_attributes(source: bytes, target: int) -> None:
+    try:
+        names = real.listxattr(source)
+    except OSError as error:
+        if error.errno != errno.ENOTSUP:
+            raise
+        return  # this file system has none
+    for name in names:
+        real.setxattr(target, name, real.getxattr(source, name))

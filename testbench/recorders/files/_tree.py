@@ -53,6 +53,10 @@ class Change(NamedTuple):
     kept: bool
     written: bool
 
+    def swapped(self) -> Change:
+        """Return what takes it back."""
+        return self._replace(before=self.after, after=self.before)
+
 
 class Tree:
     """One directory with all that is in it, on one file system.

@@ -16,10 +16,15 @@ _SMALL: Final = 1 << 16
 
 
 class ApplyError(Exception):
-    """A change could not be done again; nothing of those that were to be done with it was."""
+    """A change could not be done again; nothing of those that were to be done with it was.
+
+    Attributes:
+        path: where.
+    """
 
     def __init__(self, path: bytes, reason: str) -> None:
         super().__init__(f"{os.fsdecode(path)!r}: {reason}")
+        self.path = os.fsdecode(path)
 
 
 def failed(path: bytes, error: BaseException) -> ApplyError:
@@ -106,17 +111,23 @@ class Undo:
 
         self._steps.append((path, make_again))
 
+    def keep_beside(self, place: Place, path: bytes) -> None:
+        """Keep a file that something is about to be put in the place of; until then it is there."""
+        kept = self.new_name()
+        fd, name = place.at(path)
+        try:
+            real.link(name, kept, src_dir_fd=fd, dst_dir_fd=place.fd, follow_symlinks=False)
+        except PermissionError:  # this file system has no second names (link(2)), or the file is another's
+            self.keep(place, path)
+            return
+        self._steps.append((path, _bringing_back(kept, path)))
+
     def keep(self, place: Place, path: bytes) -> None:
         """Take away what is no directory, and keep it."""
         kept = self.new_name()
         fd, name = place.at(path)
         real.rename(name, kept, src_dir_fd=fd, dst_dir_fd=place.fd)
-
-        def back(again: Place) -> None:
-            there, called = again.at(path)
-            real.rename(kept, called, src_dir_fd=again.fd, dst_dir_fd=there)
-
-        self._steps.append((path, back))
+        self._steps.append((path, _bringing_back(kept, path)))
 
     def keep_content(self, place: Place, path: bytes, file: int, size: int) -> None:
         """Keep the content of a file, open as ``file``, that is to be written to."""
@@ -174,6 +185,14 @@ class Undo:
         found = self._noted[b""]
         assert found is not None
         real.utime(place.fd, ns=(found.st_atime_ns, found.st_mtime_ns))
+
+
+def _bringing_back(kept: bytes, path: bytes) -> Callable[[Place], None]:
+    def back(again: Place) -> None:
+        fd, name = again.at(path)
+        real.rename(kept, name, src_dir_fd=again.fd, dst_dir_fd=fd)
+
+    return back
 
 
 def _write_back(place: Place, path: bytes, content: bytes) -> None:

@@ -1,0 +1,67 @@
+"""What stops a write to the real root that no redirect saw: an audit hook, which is told before something opens."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from testbench.errors import UnsupportedError
+from testbench.inplace import real
+from testbench.overlay._ground import Ground
+
+_WRITES: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
+_guarded: Final[list[Ground]] = []
+_hooked: Final[list[bool]] = []
+_passing: Final[set[int]] = set()
+"""Threads that are about to open what `open` was asked for, in the view."""
+
+
+@contextmanager
+def guarding(ground: Ground) -> Iterator[None]:
+    """Guard the root of an overlay while the body runs."""
+    if not _hooked:
+        sys.addaudithook(_hook)  # there is no way to take one away
+        _hooked.append(True)
+    _guarded.append(ground)
+    try:
+        yield
+    finally:
+        _guarded.remove(ground)
+
+
+@contextmanager
+def passing() -> Iterator[None]:
+    """Let this thread open a file in the view by the name that it has in the root."""
+    ident = real.get_ident()
+    _passing.add(ident)
+    try:
+        yield
+    finally:
+        _passing.discard(ident)
+
+
+def _hook(event: str, args: tuple[Any, ...]) -> None:
+    if not _guarded:
+        return
+    if event == "open" and isinstance(args[1], str) and args[2] & _WRITES and real.get_ident() not in _passing:
+        _check(args[0], "io.FileIO", "open()")
+    elif event == "sqlite3.connect":
+        _check(args[0], "sqlite3.Connection", "sqlite3.connect()")
+    elif event == "socket.bind" and isinstance(args[1], str | bytes):
+        _check(args[1], "socket.bind", "a socket outside of the root")
+
+
+def _check(path: Any, what: str, instead: str) -> None:
+    if not isinstance(path, str | bytes):
+        return
+    for ground in _guarded:
+        name = os.fsdecode(path)
+        if not os.path.isabs(name):
+            name = os.path.join(real.getcwd(), name)
+        if ground.is_inside(os.path.normpath(name)):
+            raise UnsupportedError(
+                f"{what} would write to {os.fsdecode(path)!r} in the real root, past the overlay; use {instead}"
+            )
