@@ -197,9 +197,16 @@ class Redirects:
                 options.pop("opener", None)
             if mode in _READ_MODES:
                 return original(file, mode, *args, opener=reading, **options)
-            there = ground.resolved(file, follow="x" not in mode, writes=True)
+
+            def writing(path: Any, flags: int) -> int:
+                try:
+                    return int(os_open(ground.resolved(path, follow=not flags & os.O_EXCL, writes=True), flags, 0o666))
+                except OSError as error:
+                    error.filename = path
+                    raise
+
             with passing():
-                return original(file, mode, *args, opener=lambda _, flags: os_open(there, flags, 0o666), **options)
+                return original(file, mode, *args, opener=writing, **options)
 
         return open
 

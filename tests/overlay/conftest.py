@@ -46,7 +46,9 @@ def as_git_sees(tree: Tree) -> Tree:
 
 
 def git_apply(patch: bytes, root: Path | str) -> None:
-    """Apply a patch by git itself."""
+    """Apply a patch by git itself, which takes none that changes nothing."""
+    if b"diff --git" not in patch:
+        return
     done = subprocess.run(["git", "apply", "--whitespace=nowarn", "-"], input=patch, cwd=root, capture_output=True)
     assert done.returncode == 0, done.stderr.decode(errors="replace") + patch.decode(errors="replace")[:2000]
 
