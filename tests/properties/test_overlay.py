@@ -1,4 +1,4 @@
-"""The laws of overlays: what is done in one is what is done for real; its patch and `apply` give that, a discard nothing."""
+"""The laws of overlays: what is done in one is what is done for real; its patch and `apply` give that, too."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
