@@ -88,6 +88,10 @@ class Options:
             raise UsageError(f"stall_s={self.stall_s!r} is no time to wait; expected a number of seconds above 0")
         if self.effects == "roots" and self.recorders is not None and "files" not in self.recorders:
             raise UsageError('effects="roots" is recorded by the kind files; name it in recorders= too, or name none')
+        if self.files in ("observed", "sealed") and self.recorders is not None and "files" not in self.recorders:
+            raise UsageError(
+                f"files={self.files!r} is recorded by the kind files; name it in recorders= too, or name none"
+            )
         for given in self.recorders or ():
             if isinstance(given, str):
                 one_of("recorders", given, tuple(BUILTIN))

@@ -18,6 +18,12 @@ RAISES: Final = (OSError, ValueError)
 """What asking about a path may come to besides an answer."""
 
 
+_FIRST: Final = ("st_ino", "st_dev", "st_nlink", "st_uid", "st_gid", "st_size")
+_TIMES: Final = ("st_atime", "st_mtime", "st_ctime")
+_NUMBERS: Final = (*_FIRST, *(f"{field}_ns" for field in _TIMES), "st_blksize", "st_blocks", "st_rdev")
+"""What a ``stat`` says that another machine does not say, and more that the first fields have too."""
+
+
 class Asking(Protocol):
     """Makes one crossing."""
 
@@ -72,12 +78,22 @@ def ask_stat(ask: Asking, original: Callable[..., Any], name: str, path: Any, op
 
     def effect() -> Plain:
         found = original(path, **options)
-        _, (fields, more) = found.__reduce__()
-        return {"mode": found.st_mode, "size": size_of(found), "numbers": [list(fields), more]}
+        numbers: list[Plain] = [getattr(found, field) for field in _NUMBERS]
+        return {"mode": found.st_mode, "size": size_of(found), "numbers": numbers}
 
-    answer = ask(original.__name__, {"path": name, "options": said(options)}, effect)
-    fields, more = answer["numbers"] if "numbers" in answer else (answer["fields"], answer["more"])  # older tapes
-    return os.stat_result(fields, more)
+    return _stat_of(ask(original.__name__, {"path": name, "options": said(options)}, effect))
+
+
+def _stat_of(answer: Any) -> os.stat_result:
+    if "numbers" not in answer:  # a tape of a time when looking for programs was all that was recorded
+        return os.stat_result(answer["fields"], answer["more"])
+    more = dict(zip(_NUMBERS, answer["numbers"], strict=True))
+    first = [answer["mode"], *(more.pop(field) for field in _FIRST)]
+    for field in _TIMES:
+        seconds, rest_ns = divmod(more[f"{field}_ns"], 1_000_000_000)
+        first.append(seconds)
+        more[field] = seconds + 1e-9 * rest_ns  # so CPython makes it
+    return os.stat_result(first, more)
 
 
 def size_of(found: os.stat_result) -> int | None:

@@ -89,7 +89,7 @@ def _told(op: str, answer: Any) -> Any:
         return [name for name in answer["names"] if name not in _NO_ENTRIES]
     if op == "scandir":
         return [f"{name} ({what})" for name, what in answer["kinds"].items() if name not in _NO_ENTRIES]
-    return repr(answer)
+    return "a file system" if op == "statvfs" else repr(answer)
 
 
 def _difference(was: list[str], now: list[str]) -> tuple[str, str]:

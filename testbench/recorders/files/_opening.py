@@ -28,6 +28,7 @@ from testbench.recorders.files._snapshot import contents, digest_of, kind_of, pa
 
 _REAL: Final = os.O_PATH | (os.O_TMPFILE & ~os.O_DIRECTORY)
 _SAID: Final = {"directory": os.O_DIRECTORY, "nofollow": os.O_NOFOLLOW}
+_NO_ROOM: Final = "what the file held finds no room here ({}); make some in /var/tmp or /tmp"
 _SPECIAL: Final = "read it within a function that is marked with @testbench.boundary"
 
 
@@ -146,7 +147,11 @@ class Opening:
         if answer["what"] == "dir":
             return directory_of(path, flags, dir_fd)
         parts = (part for content in self._rest(answer, reading) for part in parts_of(content))
-        return file_of(answer["size"], parts, flags)
+        try:
+            return file_of(answer["size"], parts, flags)
+        except OSError as error:  # none that the program had
+            told = _NO_ROOM.format(error.strerror)
+            return int(self._call.leak("serve", {"path": name, "size": answer["size"]}, lambda: -1, instead=told))
 
     def _rest(self, answer: Any, reading: _Reading) -> Iterator[Any]:
         yield answer["content"]

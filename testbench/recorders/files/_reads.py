@@ -1,8 +1,8 @@
 """What the program itself reads: opening, ``stat`` and its kin, listings; each an event of its own.
 
 Ops ``open``, ``more``, ``update``: see `testbench.recorders.files._opening`. ``stat``, ``lstat``, ``fstat``,
-``access``, ``readlink``, ``listxattr``, ``getxattr``, ``listdir``, ``scandir``: what the disk said, in the order in
-which it said it, also that there is no such file, or that it may not be read.
+``access``, ``readlink``, ``statvfs``, ``listxattr``, ``getxattr``, ``listdir``, ``scandir``: what the disk said, in the
+order in which it said it, also that there is no such file, or that it may not be read.
 """
 
 from __future__ import annotations
@@ -52,6 +52,7 @@ class Reads:
             "readlink": self._readlink,
             "listdir": self._listdir,
             "scandir": self._scandir,
+            "statvfs": self._statvfs,
             **{name: self._attributes for name in _ON_LINUX if hasattr(os, name)},
         }
         for name, make in made.items():
@@ -125,6 +126,20 @@ class Reads:
             return self._ask(original.__name__, request, lambda: original(path, *args, **options))
 
         return attributes
+
+    def _statvfs(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        def statvfs(path: Any) -> Any:
+            name = self._named(path, None)
+            if name is None:
+                return original(path)
+
+            def effect() -> Plain:
+                _, (fields, more) = original(path).__reduce__()
+                return {"numbers": [list(fields), more]}
+
+            return os.statvfs_result(*self._ask("statvfs", {"path": name}, effect)["numbers"])
+
+        return statvfs
 
     # What is listed.
 

@@ -59,7 +59,7 @@ def file_of(size: int, parts: Iterable[tuple[int, bytes]], flags: int) -> int:
     Raises:
         OSError: there is no room for it.
     """
-    made = os.memfd_create("testbench") if size <= _IN_MEMORY else _on_disk()
+    made = real.aside(os.memfd_create("testbench") if size <= _IN_MEMORY else _on_disk())
     try:
         for offset, data in parts:
             write_at(made, offset, data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fileinput
 import glob
 import io
@@ -63,6 +64,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     place = tmp_path / "place"
     (place / "folder" / "sub").mkdir(parents=True)
     (place / "text.txt").write_text("one\ntwö\nthree\n", encoding="utf-8")
+    os.utime(place / "text.txt", ns=(-1_500_000_001, 1_234_567_890_123_456_789))
     (place / "bytes.bin").write_bytes(bytes(range(256)) * 100)
     (place / "folder" / "sub" / "deep.txt").write_text("deep")
     (place / "folder" / "link").symlink_to("sub/deep.txt")
@@ -104,7 +106,14 @@ def test_every_way_to_open_gives_what_it_gave(world: World) -> None:
         linecache.clearcache()
         with open("text.txt", encoding="utf-8") as stream:
             found += [type(stream), stream.name, stream.mode, stream.encoding, stream.buffer.raw.mode]
-            found += [stream.readline(), stream.tell(), stream.seek(0, 2), stream.writable(), os.fstat(stream.fileno())]
+            found += [
+                stream.fileno(),
+                stream.readline(),
+                stream.tell(),
+                stream.seek(0, 2),
+                stream.writable(),
+                os.fstat(stream.fileno()),
+            ]
         descriptor = os.open("bytes.bin", os.O_RDONLY)
         with mmap.mmap(descriptor, 0, prot=mmap.PROT_READ) as mapped:
             found += [mapped[250:260], os.read(descriptor, 5), os.pread(descriptor, 3, 100), os.lseek(descriptor, 0, 1)]
@@ -130,14 +139,19 @@ def test_every_question_gets_its_answer(world: World) -> None:
             [os.path.getsize(path) for path in paths[:3]],
             [os.access(path, os.R_OK) for path in paths],
             [os.path.realpath(path) for path in paths],
-            early_stat("text.txt"),
-            early_stat("text.txt").st_mtime_ns,
+            early_stat("text.txt").__reduce__(),
+            [early_stat("folder").__reduce__(), os.lstat("folder/lost").__reduce__()],
             os.lstat("folder/link").st_size,
             os.stat("folder/link", follow_symlinks=False).st_size,
             Path("folder/link").readlink(),
             os.readlink(b"folder/link"),
             os.path.samefile("folder/link", "folder/sub/deep.txt"),
+            (os.statvfs("folder").f_bsize, shutil.disk_usage("text.txt").total),
             error_of(os.stat, "folder/none"),
+            error_of(os.stat, "x" * 300),
+            error_of(os.stat, "null\0"),
+            error_of(open, "null\0"),
+            error_of(open, 1.5),
             error_of(os.stat, b"folder/none"),
             error_of(os.readlink, "text.txt"),
             error_of(open, "folder/none"),
@@ -452,9 +466,53 @@ def test_a_tape_fits_another_directory(tmp_path: Path, world: World, monkeypatch
     assert opened.outcome.value["content"].decode() == kept
 
 
+def test_what_may_not_be_read_may_not_be_read_again(tmp_path: Path) -> None:
+    """A refusal is an outcome as any other, of which a replay needs no such file."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        secret = Path(folder, "secret")
+        secret.touch()
+        secret.chmod(0)
+        user = os.geteuid()
+
+        def program() -> list[Any]:
+            os.seteuid(65534 if user == 0 else user)
+            try:
+                return [
+                    error_of(open, secret),
+                    os.access(secret, os.R_OK, effective_ids=True),
+                    error_of(os.listdir, ""),
+                ]
+            finally:
+                os.seteuid(user)
+
+        with testbench.record(tmp_path / "run.tape", files="sealed"):
+            recorded = program()
+        secret.unlink()
+        with testbench.replay(tmp_path / "run.tape"):
+            assert program() == recorded
+    assert recorded[0][0] is PermissionError
+
+
+def test_content_that_finds_no_room_is_told(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that is full here is no error that the program had; the replay ends and names the file."""
+
+    def full(*_: Any) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    program = lambda: error_of(Path("text.txt").read_bytes)  # noqa: E731
+    with testbench.record(world.tape, files="sealed"):
+        Path("text.txt").read_bytes()
+    monkeypatch.setattr("testbench.recorders.files._served.write_at", full)
+    with pytest.raises(testbench.RefusedError, match=r"no room here \(No space left on device\)"):
+        world.replay(program)
+
+
 def test_the_word_is_checked(tmp_path: Path) -> None:
     """What is no such policy is refused, with those that are."""
     with pytest.raises(
         testbench.UsageError, match="files='all' is unknown; expected one of off, programs, observed, sealed"
     ):
         testbench.record(tmp_path / "a.tape", files="all")
+    with pytest.raises(testbench.UsageError, match="is recorded by the kind files; name it in recorders= too"):
+        testbench.record(tmp_path / "a.tape", files="sealed", recorders=["clock"])
