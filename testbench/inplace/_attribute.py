@@ -7,11 +7,12 @@ from typing import Any, Final
 
 from testbench.errors import UsageError
 from testbench.inplace import _order
+from testbench.inplace._undo import Undo
 
 _ABSENT: Final = object()
 
 
-class Attribute:
+class Attribute(Undo):
     """One attribute, replaced until it is restored, in the same shape as `Redirect` and `TypeSlot`.
 
     Earlier ``from module import name`` do not follow: that is why functions written in C are redirected as objects,
@@ -61,13 +62,16 @@ class Attribute:
         with _order.change():
             if self._value is _ABSENT:
                 return
-            _order.pop(self._place, self, f"{self._owner.__name__}.{self._name}")
+            _order.pop(self._place, self)
             if self._stored is _ABSENT:
                 delattr(self._owner, self._name)
             else:
                 setattr(self._owner, self._name, self._stored)
             _forget(self._value)
             self._value = _ABSENT
+
+    def __str__(self) -> str:
+        return f"{self._owner.__name__}.{self._name}"
 
     def _check(self, expected: Any) -> None:
         if vars(self._owner).get(self._name, _ABSENT) is not expected:

@@ -101,7 +101,7 @@ class RedirectByName(Redirect):
                 made, or its own module does not name it.
         """
         if not callable(target):
-            raise UsageError(f"{self._name} cannot be redirected to {target!r}: it is not callable.")
+            raise UsageError(f"{self} cannot be redirected to {target!r}: it is not callable.")
         with _order.change():
             if self._target is None:
                 self._enter()
@@ -117,20 +117,19 @@ class RedirectByName(Redirect):
         """
         with _order.change():
             if self._target is not None:
-                _order.pop(self._stand_in, self, self._name)
+                _order.pop(self._stand_in, self)
                 self._stand_in.target = self.original
                 if self._below is None:
                     self._stand_in.leave_places()
                 self._target = None
 
-    @property
-    def _name(self) -> str:
+    def __str__(self) -> str:
         return full_name(self._stand_in.function)
 
     def _enter(self) -> None:
         if _order.highest(self._stand_in) is not self._below:
             raise UsageError(
-                f"{self._name} was redirected by another after this Redirect was made, so its original is out of date. "
+                f"{self} was redirected by another after this Redirect was made, so its original is out of date. "
                 "Make the Redirect right before its first use."
             )
         if self._below is None:

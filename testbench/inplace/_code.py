@@ -9,11 +9,12 @@ from typing import Any, Final
 
 from testbench.errors import UsageError
 from testbench.inplace import _order
+from testbench.inplace._undo import Undo
 
 _ABSENT: Final = object()
 
 
-class Code:
+class Code(Undo):
     """One plain function of a module, in the same shape as `Attribute`; earlier ``from module import name`` follow.
 
     Args:
@@ -67,13 +68,16 @@ class Code:
         with _order.change():
             if not self._active:
                 return
-            _order.pop((Code, id(self._function)), self, self._function.__qualname__)
+            _order.pop((Code, id(self._function)), self)
             self._function.__code__ = self._before
             if self._target is _ABSENT:
                 self._function.__globals__.pop(self._name)
             else:
                 self._function.__globals__[self._name] = self._target
             self._active = False
+
+    def __str__(self) -> str:
+        return self._function.__qualname__
 
 
 class _Globals(dict[str, Any]):

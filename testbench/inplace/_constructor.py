@@ -15,6 +15,7 @@ from testbench.errors import UnsupportedError, UsageError
 from testbench.inplace import _layout
 from testbench.inplace._layout import HEAD, WORD
 from testbench.inplace._type import TypeSlot
+from testbench.inplace._undo import Undo
 
 _TP_NEW: Final = 65
 """``Py_tp_new`` of ``Include/typeslots.h``; part of the stable ABI."""
@@ -30,7 +31,7 @@ class _Asks:
         return object.__new__(cls)
 
 
-class Constructor:
+class Constructor(Undo):
     """What calls of a type go to, replaced until it is restored, in the same shape as `Redirect`.
 
     Args:

@@ -69,7 +69,7 @@ def forwarded(function: Any, before: Body, target: Callable[..., Any]) -> tuple[
     model = _layout.definition_at(before.definition)
     convention = model.flags & _CONVENTION
     owner: object
-    if convention == NOARGS and _is_next(target):
+    if convention == NOARGS and is_next(target):
         owner, flags, server = target.__self__, NOARGS, _type_slot(target.__objclass__, _TP_ITERNEXT)
     else:
         flags, name = _FORWARDERS[convention]
@@ -81,5 +81,11 @@ def forwarded(function: Any, before: Body, target: Callable[..., Any]) -> tuple[
     return Body(definition, id(owner), _entries[flags]), owner
 
 
-def _is_next(target: Any) -> TypeGuard[MethodWrapperType]:
+def convention_of(body: Body) -> int:
+    """Return the flags that say how a builtin takes its arguments."""
+    return _layout.definition_at(body.definition).flags & _CONVENTION
+
+
+def is_next(target: Any) -> TypeGuard[MethodWrapperType]:
+    """Tell whether ``target`` is the bound ``__next__`` of an iterator written in C."""
     return type(target) is MethodWrapperType and target.__name__ == "__next__"

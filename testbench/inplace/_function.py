@@ -11,7 +11,9 @@ from typing import Any, TypeVar, cast
 from testbench.errors import UsageError
 from testbench.inplace import _layout, _order
 from testbench.inplace._forward import forwarded
+from testbench.inplace._seat import seat_of
 from testbench.inplace._selftest import check_supported
+from testbench.inplace._undo import Undo
 from testbench.inplace._way import form_of
 
 AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])
@@ -27,7 +29,7 @@ thread may be inside an iterator, or the target may be replaced from inside its 
 atexit.register(_retired.clear)
 
 
-class Redirect:
+class Redirect(Undo):
     """One builtin function, routed elsewhere until it is restored.
 
     While redirected, the function keeps its name, docstring, module and the check of its arguments. What differs is
@@ -53,10 +55,11 @@ class Redirect:
 
     def __init__(self, function: Callable[..., Any]) -> None:
         check_supported()
-        self._function = _builtin(function)
-        self._before = _layout.read(self._function)
-        self.original: Callable[..., Any] = _layout.new_builtin(
-            self._function, self._before.definition, self._before.owner
+        builtin = self._function = _builtin(function)
+        seat = self._seat = seat_of(builtin)
+        self._before = _layout.read(builtin) if seat is None else seat.body
+        self.original: Callable[..., Any] = (
+            _layout.new_builtin(builtin, self._before.definition, self._before.owner) if seat is None else seat.original
         )
         self._target: Callable[..., Any] | None = None
 
@@ -75,14 +78,14 @@ class Redirect:
                 was made.
         """
         if not callable(target):
-            raise UsageError(f"{self._name} cannot be redirected to {target!r}: it is not callable.")
+            raise UsageError(f"{self} cannot be redirected to {target!r}: it is not callable.")
         with _order.change():
-            body, owner = forwarded(self._function, self._before, target)
+            body, owner = self._forwarded(target)
             if self._target is None:
                 self._enter()
             above: Redirect | None = _order.above(id(self._function), self)
             if above is None:
-                _layout.write(self._function, body)
+                self._write(body)
             else:
                 above._stand_on(body)
             self._retire()
@@ -97,22 +100,32 @@ class Redirect:
         """
         with _order.change():
             if self._target is not None:
-                _order.pop(id(self._function), self, self._name)
-                _layout.write(self._function, self._before)
+                _order.pop(id(self._function), self)
+                self._write(self._before)
                 self._retire()
                 self._target = None
 
-    @property
-    def _name(self) -> str:
+    def __str__(self) -> str:
         return f"{self._function.__module__}.{self._function.__name__}"
 
     def _enter(self) -> None:
-        if not _layout.stands(self._function, self._before):
+        seat = self._seat
+        if not (_layout.stands(self._function, self._before) if seat is None else seat.is_free()):
             raise UsageError(
-                f"{self._name} was redirected by another after this Redirect was made, so its original is out of date. "
+                f"{self} was redirected by another after this Redirect was made, so its original is out of date. "
                 "Make the Redirect right before its first use."
             )
         _order.push(id(self._function), self)
+
+    def _forwarded(self, target: Callable[..., Any]) -> tuple[_layout.Body, object]:
+        seat = self._seat
+        return forwarded(self._function, self._before, target) if seat is None else seat.forwarded(target)
+
+    def _write(self, body: _layout.Body) -> None:
+        if self._seat is None:
+            _layout.write(self._function, body)
+        else:
+            self._seat.write(body)
 
     def _stand_on(self, body: _layout.Body) -> None:
         """Be told that an outer redirect, which this one stands on, goes elsewhere from now on."""

@@ -68,6 +68,7 @@ _definitions: dict[tuple[bytes, int, int, bytes | None], MethodDef] = {}
 
 
 _Words = ctypes.c_size_t * 5  # of the width of a pointer, and never None
+Head = ctypes.c_size_t * 2
 
 
 def _word(function: BuiltinFunctionType, index: int) -> int:
@@ -98,6 +99,19 @@ def write(function: BuiltinFunctionType, body: Body) -> None:
     start = id(function) + HEAD
     _incref(body.owner)
     _store_three(tuple(body), b"nnn", start, start + WORD, start + 4 * WORD)
+    _decref(left)
+
+
+def head(function: BuiltinFunctionType) -> ctypes.Array[ctypes.c_size_t]:
+    """View words 0 and 1 of a function, for as long as it lives."""
+    return Head.from_address(id(function) + HEAD)
+
+
+def write_head(view: ctypes.Array[ctypes.c_size_t], body: Body) -> None:
+    """Do what `write` does, where the third word stays what it is: an array is filled in one step that keeps the GIL."""
+    left = view[1]
+    _incref(body.owner)
+    view[:] = [body.definition, body.owner]
     _decref(left)
 
 

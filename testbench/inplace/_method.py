@@ -11,9 +11,10 @@ from testbench.errors import UsageError
 from testbench.inplace import _order
 from testbench.inplace._layout import HEAD, replace
 from testbench.inplace._selftest import check_supported
+from testbench.inplace._undo import Undo
 
 
-class BoundMethod:
+class BoundMethod(Undo):
     """One bound method object, whose function is replaced until it is restored.
 
     A ``PyMethodObject`` (CPython, ``Include/cpython/classobject.h``) begins with a counted reference to its function,
@@ -62,9 +63,12 @@ class BoundMethod:
         """
         with _order.change():
             if self._active:
-                _order.pop(id(self._method), self, repr(self._method))
+                _order.pop(id(self._method), self)
                 self._put(self._before)
                 self._active = False
+
+    def __str__(self) -> str:
+        return repr(self._method)
 
     def _put(self, function: Any) -> None:
         replace(id(self._method) + HEAD, function)

@@ -9,13 +9,17 @@ from __future__ import annotations
 
 import _thread
 import os
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any, Final
 
 from testbench.errors import UsageError
 
-_stacks: dict[Hashable, list[Any]] = {}
+_tops: dict[Hashable, Any] = {}
+"""By place, the redirect that came last."""
+
+_beneath: dict[Any, Any] = {}
+"""By redirect, the one that it stands on; one that stands on nothing is not here."""
 
 _lock = _thread.RLock()
 # The methods are taken from the type now, so that redirecting them later does not reach this lock.
@@ -62,41 +66,53 @@ os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_c
 
 def push(place: Hashable, redirect: Any) -> None:
     """Note that ``redirect`` now stands on top of the place."""
-    _stacks.setdefault(place, []).append(redirect)
+    below = _tops.get(place)
+    if below is not None:
+        _beneath[redirect] = below
+    _tops[place] = redirect
 
 
-def pop(place: Hashable, redirect: Any, name: str) -> None:
-    """Note that ``redirect`` is about to leave the place.
+def pop(place: Hashable, redirect: Any) -> None:
+    """Note that ``redirect``, which says by ``str()`` what it redirects, is about to leave the place.
 
     Raises:
         UsageError: another redirect stands above it; nothing has changed.
     """
-    stack = _stacks[place]
-    if stack[-1] is not redirect:
-        above = len(stack) - 1 - stack.index(redirect)
+    if _tops[place] is not redirect:
+        above = list(_downwards(place)).index(redirect)
         raise UsageError(
-            f"{name} cannot be restored now: {above} later redirect(s) of it are still active. "
+            f"{redirect} cannot be restored now: {above} later redirect(s) of it are still active. "
             "Restore them first; sessions end in the reverse order of their beginning (last in, first out)."
         )
-    stack.pop()
-    if not stack:
-        del _stacks[place]
+    below = _beneath.pop(redirect, None)
+    if below is None:
+        del _tops[place]
+    else:
+        _tops[place] = below
 
 
 def lowest(place: Hashable) -> Any:
     """Return the redirect that came first to the place, None if it is as the interpreter made it."""
-    stack = _stacks.get(place)
-    return stack[0] if stack else None
+    found = None
+    for found in _downwards(place):
+        pass
+    return found
 
 
 def highest(place: Hashable) -> Any:
     """Return the redirect that came last to the place, None if it is as the interpreter made it."""
-    stack = _stacks.get(place)
-    return stack[-1] if stack else None
+    return _tops.get(place)
 
 
 def above(place: Hashable, redirect: Any) -> Any:
     """Return the redirect that came to the place next after one that stands there, None if that came last."""
-    stack = _stacks[place]
-    at = stack.index(redirect) + 1
-    return stack[at] if at < len(stack) else None
+    if _tops[place] is redirect:
+        return None
+    return next(each for each in _downwards(place) if _beneath.get(each) is redirect)
+
+
+def _downwards(place: Hashable) -> Iterator[Any]:
+    redirect = _tops.get(place)
+    while redirect is not None:
+        yield redirect
+        redirect = _beneath.get(redirect)

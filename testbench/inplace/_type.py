@@ -10,13 +10,14 @@ from testbench.errors import UsageError
 from testbench.inplace import _order
 from testbench.inplace._layout import api
 from testbench.inplace._selftest import check_supported
+from testbench.inplace._undo import Undo
 from testbench.inplace._way import form_of
 
 _ABSENT: Final = object()
 _forget_lookups = api("PyType_Modified", None, ctypes.py_object)
 
 
-class TypeSlot:
+class TypeSlot(Undo):
     """One entry of the dict of a type written in C, such as ``datetime.datetime.now``.
 
     ``setattr`` on such a type is refused by the interpreter. Its dict is an ordinary one all the same: it is reached
@@ -77,9 +78,12 @@ class TypeSlot:
         """
         with _order.change():
             if self._active:
-                _order.pop(self._place, self, f"{self._owner.__name__}.{self._name}")
+                _order.pop(self._place, self)
                 self._put(self.original)
                 self._active = False
+
+    def __str__(self) -> str:
+        return f"{self._owner.__name__}.{self._name}"
 
     def _put(self, value: Any) -> None:
         left = self._entries[self._name]  # the look-up cache borrows it: it must live until the cache is dropped

@@ -33,7 +33,7 @@ def start_own_thread(function: Callable[[], None]) -> None:
 def hide_own_threads(stack: ExitStack) -> None:
     """Keep them out of ``_thread._count()``, by which tests look for threads that were left behind."""
     count = Redirect(_thread._count)
-    stack.callback(count.restore)
+    stack.push(count)
     count.to(lambda: count.original() - len(OWN_THREADS))
 
 

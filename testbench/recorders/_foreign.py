@@ -30,7 +30,7 @@ def watch(stack: ExitStack, handlers: Mapping[str, Handler]) -> None:
     for kind in _base().__subclasses__():
         _follow(stack, kind, handlers)
     loading = Attribute(ctypes.CDLL, "__init__")
-    stack.callback(loading.restore)
+    stack.push(loading)
 
     def init(library: Any, *args: Any, **options: Any) -> None:
         loading.original(library, *args, **options)
@@ -73,5 +73,5 @@ def _follow(stack: ExitStack, kind: Any, handlers: Mapping[str, Handler]) -> Non
         handler = handlers.get(getattr(function, "__name__", ""))
         return below(function, *args) if handler is None else handler(function, args)
 
-    stack.callback(called.restore)
+    stack.push(called)
     called.to(call)

@@ -38,7 +38,7 @@ def install_timeouts(call: Call, stack: ExitStack) -> None:
     for names, attempt in ((READS, _ready(select.POLLIN)), (WRITES, _ready(select.POLLOUT)), (CONNECTS, _answered)):
         for name in names:
             slot = TypeSlot(_socket.socket, name)
-            stack.callback(slot.restore)
+            stack.push(slot)
             slot.to(_timed(call, slot.original, attempt))
 
 

@@ -51,7 +51,7 @@ class Wait:
         with ExitStack() as stack:
             for timed in TIMED:
                 slot = TypeSlot(timed.owner, timed.name)
-                stack.callback(slot.restore)
+                stack.push(slot)
                 slot.to(_waiting(call, timed, slot.original, self._ordered))
             if self.version > 1:
                 install_timeouts(call, stack)

@@ -220,7 +220,7 @@ class Session:
             if self._run.interception == "in-place" and mode.follows_locks:
                 mode.waiting.install(stack)
             at_once = Redirect(os._exit)
-            stack.callback(at_once.restore)
+            stack.push(at_once)
             at_once.to(end_at_once)
             for recorder in self._run.recorders:
                 stack.enter_context(recorder.install(self._call_for(mode, recorder.kind)))

@@ -95,7 +95,7 @@ class Handlers:
     def _redirect(self, stack: ExitStack, function: Callable[..., Any], target: Callable[..., Any]) -> None:
         redirect = Redirect(function)
         self._originals[function.__name__] = redirect.original
-        stack.callback(redirect.restore)
+        stack.push(redirect)
         redirect.to(target)
 
     def _signal(self, number: Any, handler: Any) -> Any:

@@ -218,7 +218,7 @@ class Waiting:
                     lane.ends.append(lock)
                 return lock
 
-            stack.callback(sentinel.restore)
+            stack.push(sentinel)
             sentinel.to(set_sentinel)
         if hasattr(_thread, "_ThreadHandle"):  # since CPython 3.13
             join = self._slot(stack, _thread._ThreadHandle, "join")
@@ -305,7 +305,7 @@ class Waiting:
 
     def _slot(self, stack: ExitStack, owner: Any, name: str) -> TypeSlot:
         slot = TypeSlot(owner, name)
-        stack.callback(slot.restore)
+        stack.push(slot)
         return slot
 
 

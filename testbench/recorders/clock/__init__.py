@@ -172,7 +172,7 @@ class Clock:
     ) -> None:
         name = function.__name__
         redirect = Redirect(function)
-        stack.callback(redirect.restore)
+        stack.push(redirect)
 
         def bind(reader: Callable[[], Plain]) -> None:
             self._doors[name] = reader

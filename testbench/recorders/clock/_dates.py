@@ -53,9 +53,9 @@ def _route(stack: ExitStack, slot: TypeSlot, serve: Callable[..., Any]) -> None:
     """Have a method served by a function, also where it was bound before (``now = datetime.now``)."""
     for method, cls in bound_early(datetime, serve.__name__) if type(slot) is TypeSlot else ():
         redirect = Redirect(method)
-        stack.callback(redirect.restore)
+        stack.push(redirect)
         redirect.to(functools.partial(serve, cls))
-    stack.callback(slot.restore)
+    stack.push(slot)
     slot.to(classmethod(serve))
 
 

@@ -52,7 +52,7 @@ def _install_numpy(call: Call, stack: ExitStack, numpy: ModuleType, virtual: Vir
         miss("numpy.datetime64", "any line: a type written in C, which interception by name does not follow")
         return
     constructor = Constructor(numpy.datetime64)
-    stack.callback(constructor.restore)
+    stack.push(constructor)
     constructor.to(_asking(call, numpy, constructor.original, virtual))
 
 

@@ -63,7 +63,7 @@ def install_moments(call: Call, stack: ExitStack, virtual: VirtualClock | None, 
 
 def _redirected(stack: ExitStack, name: str, make: Callable[[_Function], _Function]) -> _Function:
     redirect = Redirect(_STOCK[name])
-    stack.callback(redirect.restore)
+    stack.push(redirect)
     target = make(redirect.original)
     redirect.to(target)
     return target

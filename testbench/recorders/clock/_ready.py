@@ -41,14 +41,14 @@ class Readiness:
         functions = [(select.select, self._select), (select.poll, self._new_poll)]
         for function, body in functions:
             redirect = Redirect(function)
-            stack.callback(redirect.restore)
+            stack.push(redirect)
             redirect.to(_bound(body, redirect.original))
         methods: list[tuple[type, str, Callable[..., Any]]]
         methods = [(select.epoll, "poll", self._epoll), (_POLL_TYPE, "poll", self._poll)]
         methods += [(_POLL_TYPE, name, self._register) for name in ("register", "unregister")]
         for owner, name, method in methods:
             slot = TypeSlot(owner, name)
-            stack.callback(slot.restore)
+            stack.push(slot)
             slot.to(_bound(method, slot.original))
 
     def _select(self, original: Callable[..., Any], *args: Any) -> Any:

@@ -38,7 +38,7 @@ class Sockets:
         for names, events in ((READS, select.POLLIN), (WRITES, select.POLLOUT), (CONNECTS, 0)):
             for name in names:
                 slot = TypeSlot(_SOCKET, name)
-                stack.callback(slot.restore)
+                stack.push(slot)
                 slot.to(self._waiting(slot.original, events))
 
     def _waiting(self, original: Callable[..., Any], events: int) -> Callable[..., Any]:

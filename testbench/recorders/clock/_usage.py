@@ -32,7 +32,7 @@ def install_usage(call: Call, stack: ExitStack, virtual: VirtualClock | None) ->
 
 def _redirected(stack: ExitStack, function: Any, make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
     redirect = Redirect(function)
-    stack.callback(redirect.restore)
+    stack.push(redirect)
     redirect.to(make(redirect.original))
 
 

@@ -35,11 +35,11 @@ def install_uuids(call: Call, stack: ExitStack, virtual: VirtualClock | None) ->
     if "uuid" in sys.modules:
         for name in ("_node", "_last_timestamp"):
             remembered = Attribute(sys.modules["uuid"], name)
-            stack.callback(remembered.restore)
+            stack.push(remembered)
             remembered.to(None)
     if _generate_time_safe is not None:
         redirect = Redirect(_generate_time_safe)
-        stack.callback(redirect.restore)
+        stack.push(redirect)
         read = redirect.original if virtual is None else _still(virtual)
         redirect.to(lambda: tuple(cast("list[Any]", call("generate_time_safe", {}, lambda: _listed(read())))))
 

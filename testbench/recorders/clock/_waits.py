@@ -28,11 +28,11 @@ def install_waits(call: Call, stack: ExitStack, waits: StillWaits) -> None:
     """Let waits move the still clock until the stack unwinds."""
     for timed in TIMED:
         slot = TypeSlot(timed.owner, timed.name)
-        stack.callback(slot.restore)
+        stack.push(slot)
         slot.to(_moving(call, timed, slot.original, waits))
     for name in ("__enter__", "acquire_lock"):
         slot = TypeSlot(_LOCK, name)
-        stack.callback(slot.restore)
+        stack.push(slot)
         slot.to(_entering(call, slot.original, waits))
 
 

@@ -68,5 +68,5 @@ def redirect(
 ) -> None:
     """Route a function to what is made of its original, until the stack is unwound."""
     one = Redirect(function)
-    stack.callback(one.restore)
+    stack.push(one)
     one.to(made(one.original))

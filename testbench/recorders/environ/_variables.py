@@ -69,7 +69,7 @@ class Variables:
             ("clear", self._clearing),
         ):
             attribute = Attribute(os._Environ, name)
-            stack.callback(attribute.restore)
+            stack.push(attribute)
             attribute.to(made(attribute.original))
 
     def _foresee(self, stack: ExitStack) -> None:

@@ -45,12 +45,12 @@ class Lookups:
         """
         self._set_path(stack)
         which = Code(shutil.which, _calling_which, "_testbench_which")
-        stack.callback(which.restore)
+        stack.push(which)
         which.to(self._which(which.original))
         bodies = {"stat": self._stat, "lstat": self._stat, "access": self._asking, "readlink": self._asking}
         for name, body in bodies.items():
             redirect = Redirect(getattr(os, name))
-            stack.callback(redirect.restore)
+            stack.push(redirect)
             redirect.to(self._known(redirect.original, body))
 
     def _set_path(self, stack: ExitStack) -> None:

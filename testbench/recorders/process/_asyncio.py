@@ -58,7 +58,7 @@ class Watchers:
                 loop._add_reader(pidfd, self._ended, loop, pidfd, pid, callback, args)
 
         asyncio_events: Any = vars(sys.modules[_MODULE])["events"]
-        self._stack.callback(redirect.restore)
+        self._stack.push(redirect)
         redirect.to(add_child_handler)
 
     def _ended(self, loop: Any, pidfd: int, pid: int, callback: Callable[..., Any], args: tuple[Any, ...]) -> None:

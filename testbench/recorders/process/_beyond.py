@@ -37,10 +37,10 @@ def install_beyond(children: Children, stack: ExitStack) -> None:
     for name, module in _FUNCTIONS.items():
         if hasattr(module, name):
             redirect = Redirect(getattr(module, name))
-            stack.callback(redirect.restore)
+            stack.push(redirect)
             redirect.to(_reporting(children, name, redirect.original))
     fork_exec = Redirect(_posixsubprocess.fork_exec)
-    stack.callback(fork_exec.restore)
+    stack.push(fork_exec)
     fork_exec.to(_fork_exec(children, fork_exec.original))
     if "multiprocessing.forkserver" in sys.modules:
         _install_forkserver(children, stack)
@@ -61,7 +61,7 @@ def _install_forkserver(children: Children, stack: ExitStack) -> None:
             "multiprocessing", request, lambda: original(popen, process), instead=_ADVICE["multiprocessing"]
         )
 
-    stack.callback(redirect.restore)
+    stack.push(redirect)
     redirect.to(launch)
 
 

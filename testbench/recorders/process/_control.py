@@ -95,7 +95,7 @@ class Control:
                     return body(original, channel, *args)
             return original(*args, **options)
 
-        stack.callback(redirect.restore)
+        stack.push(redirect)
         redirect.to(called)
 
 

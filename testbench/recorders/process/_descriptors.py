@@ -125,7 +125,7 @@ class Descriptors:
                         return body(original, channel, *args, **options)
             return original(*args, **options)
 
-        stack.callback(redirect.restore)
+        stack.push(redirect)
         redirect.to(called)
         return original
 
@@ -143,5 +143,5 @@ class Descriptors:
         called.__name__ = name
         if name == "read":
             self._file_read_really = original
-        stack.callback(slot.restore)
+        stack.push(slot)
         slot.to(called)

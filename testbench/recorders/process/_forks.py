@@ -57,7 +57,7 @@ class Forks:
         """Redirect ``os.fork`` until the stack is closed."""
         if hasattr(os, "fork"):
             redirect = Redirect(os.fork)
-            stack.callback(redirect.restore)
+            stack.push(redirect)
             redirect.to(lambda: self._fork(redirect.original))
 
     def forkpty(self, original: Callable[[], tuple[int, int]]) -> tuple[int, int]:

@@ -54,7 +54,7 @@ def install_makers(children: Children, descriptors: Descriptors, stack: ExitStac
             _count_pipes(Redirect(getattr(os, maker)), children, stack)
     terminals, close, copy = Redirect(os.openpty), Redirect(os.close), Redirect(os.dup2)
     for redirect, target in ((terminals, openpty), (close, closing), (copy, duplicating)):
-        stack.callback(redirect.restore)
+        stack.push(redirect)
         redirect.to(target)
     if "_socket" in sys.modules:
         _install_sockets(sys.modules["_socket"], children, descriptors, stack)
@@ -67,7 +67,7 @@ def _count_pipes(redirect: Redirect, children: Children, stack: ExitStack) -> No
             children.channels.made(ends[0])  # both ends have one name
         return ends
 
-    stack.callback(redirect.restore)
+    stack.push(redirect)
     redirect.to(pipe)
 
 
@@ -81,7 +81,7 @@ def _install_sockets(module: Any, children: Children, descriptors: Descriptors, 
             children.channels.made(one.fileno(), other.fileno())
         return one, other
 
-    stack.callback(pairs.restore)
+    stack.push(pairs)
     pairs.to(socketpair)
     bodies: dict[str, Any] = {name: _leaking(children, name) for name in _BEHIND}
     bodies["recv"] = lambda original, channel, sock, size: descriptors.read(channel, size, original, sock, size)
@@ -123,5 +123,5 @@ def _method(owner: Any, name: str, body: Callable[..., Any], children: Children,
         return body(original, channel, sock, *args, **options)
 
     called.__name__ = name
-    stack.callback(slot.restore)
+    stack.push(slot)
     slot.to(called)

@@ -42,7 +42,7 @@ class Pids:
         def function(*args: Any, **options: Any) -> Any:
             return original(*args, **options) if passing() else body(original, *args, **options)
 
-        stack.callback(redirect.restore)
+        stack.push(redirect)
         redirect.to(function)
         return original
 

@@ -63,10 +63,10 @@ class PopenMethods:
         starter = Starter(self._children, self._env_names, self.world, starting, nowhere, watchers.look)
         bodies = {name: getattr(starter if name == "_execute_child" else self, own) for name, own in _METHODS.items()}
         opened = Attribute(subprocess, "io")
-        stack.callback(opened.restore)
+        stack.push(opened)
         opened.to(Opening(self._children, opened.original))
         for name, redirect in redirects.items():
-            stack.callback(redirect.restore)
+            stack.push(redirect)
             redirect.to(self._method(bodies[name], redirect.original))
         stack.callback(nowhere.end)  # before Popen is restored, which would start children with pipes that lead nowhere
 

@@ -34,7 +34,7 @@ class PosixSpawn:
         for name in ("posix_spawn", "posix_spawnp"):
             if hasattr(os, name):
                 redirect = Redirect(getattr(os, name))
-                stack.callback(redirect.restore)
+                stack.push(redirect)
                 redirect.to(self._function(name, redirect.original))
 
     def _function(self, name: str, original: Callable[..., int]) -> Callable[..., int]:

@@ -53,7 +53,7 @@ class PtySpawn:
                 # CPython would find that out in the copy of the program that it had forked.
                 return forks.forkpty(original)
 
-        stack.callback(redirect.restore)
+        stack.push(redirect)
         redirect.to(forkpty)
 
     def _spawn(self, argv: list[Any]) -> tuple[int, int]:

@@ -42,7 +42,7 @@ class Readiness:
         """Redirect the functions and methods until the stack is closed."""
         for function, body in ((select.select, self._select), (select.poll, self._new_poll)):
             redirect = Redirect(function)
-            stack.callback(redirect.restore)
+            stack.push(redirect)
             redirect.to(self._passing(redirect.original, body))
         for owner, poll in ((_POLL, self._poll), (select.epoll, self._epoll)):
             self._method(stack, owner, "poll", poll)
@@ -147,7 +147,7 @@ class Readiness:
         slot = TypeSlot(owner, name)
         called = self._passing(slot.original, body)
         called.__name__ = name
-        stack.callback(slot.restore)
+        stack.push(slot)
         slot.to(called)
 
 

@@ -29,7 +29,7 @@ def install_semaphores(children: Children, stack: ExitStack) -> None:
     for name in (*_ACQUIRING, *_OTHERS):
         slot = TypeSlot(_multiprocessing.SemLock, name)
         make = _acquiring if name in _ACQUIRING else _asking
-        stack.callback(slot.restore)
+        stack.push(slot)
         slot.to(make(children, name, slot.original))
     _bind_again()
     stack.callback(_bind_again)

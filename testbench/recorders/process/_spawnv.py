@@ -38,7 +38,7 @@ class Spawnv:
         if hasattr(os, "_spawnvef"):
             redirect = Attribute(os, "_spawnvef")
             self._original = redirect.original
-            stack.callback(redirect.restore)
+            stack.push(redirect)
             redirect.to(self._spawnvef)
 
     def _spawnvef(self, mode: Any, file: Any, args: Any, env: Any, func: Any) -> int:

@@ -43,7 +43,7 @@ class System:
         """Redirect the function until the stack is closed."""
         redirect = Redirect(os.system)
         self._original = redirect.original
-        stack.callback(redirect.restore)
+        stack.push(redirect)
         redirect.to(self._system)
 
     def _system(self, command: Any) -> int:

@@ -24,11 +24,11 @@ _GETRANDOM: Final = getattr(os, "getrandom", None)
 def install_bytes(call: Call, stack: ExitStack, pinned: Pinned | None, importing: Importing) -> None:
     """Send both through ``call`` until the stack unwinds, except what a module takes that is being imported."""
     urandom = Redirect(_URANDOM)
-    stack.callback(urandom.restore)
+    stack.push(urandom)
     urandom.to(_urandom(call, urandom.original, pinned, importing))
     if _GETRANDOM is not None:
         getrandom = Redirect(_GETRANDOM)
-        stack.callback(getrandom.restore)
+        stack.push(getrandom)
         getrandom.to(_getrandom(call, getrandom.original, pinned))
     when_imported("_ssl", stack, Importing(), lambda ssl: _install_ssl(call, stack, ssl, pinned))
 
@@ -36,7 +36,7 @@ def install_bytes(call: Call, stack: ExitStack, pinned: Pinned | None, importing
 def _install_ssl(call: Call, stack: ExitStack, ssl: ModuleType, pinned: Pinned | None) -> None:
     """Send ``ssl.RAND_bytes`` through ``call``: a generator of OpenSSL, which is seeded by the system in C."""
     rand_bytes = Redirect(ssl.RAND_bytes)
-    stack.callback(rand_bytes.restore)
+    stack.push(rand_bytes)
     original = rand_bytes.original
     ask = original if pinned is None else pinned.bytes
 

@@ -40,7 +40,7 @@ class Slots:
         self._slots: dict[str, TypeSlot] = {}
         for name in ("random", "getrandbits", "getstate", "setstate", "seed"):
             slot = self._slots[name] = TypeSlot(_random.Random, name)
-            stack.callback(slot.restore)
+            stack.push(slot)
 
     def original(self, name: str) -> Any:
         """Return the method that stood there before."""
@@ -59,7 +59,7 @@ def install_methods(slots: Slots, generators: Generators, stack: ExitStack) -> N
     """Have all draws ask ``generators`` until the stack unwinds."""
     slots.install(generators)
     made = Attribute(random.Random, "__init__")
-    stack.callback(made.restore)
+    stack.push(made)
     made.to(_init_of(generators, made.original))
     install_gauss(generators, stack)
     _bound(stack, _RANDOM, lambda original: _hidden_random(generators, original))
@@ -68,7 +68,7 @@ def install_methods(slots: Slots, generators: Generators, stack: ExitStack) -> N
 
 def _bound(stack: ExitStack, function: _Function, make: Callable[[_Function], _Function]) -> None:
     redirect = Redirect(function)
-    stack.callback(redirect.restore)
+    stack.push(redirect)
     redirect.to(make(redirect.original))
 
 

@@ -119,7 +119,7 @@ def install_numpy(call: Call, stack: ExitStack, numpy_random: ModuleType, pinned
     generators = NumpyGenerators(call, states, pinned, hidden=vars(numpy_random)["rand"].__self__)
     stack.callback(generators.restore)
     for (owner, name), slot in slots.items():
-        stack.callback(slot.restore)
+        stack.push(slot)
         slot.to(_asking(generators, slot.original, name, owner is modern))
     for name in _methods(legacy):
         _redirect_bound(stack, generators, name, vars(numpy_random).get(name))
@@ -152,7 +152,7 @@ def _redirect_bound(stack: ExitStack, generators: Generators, name: str, bound: 
         target = functools.partial(asking, bound.__self__)
     else:
         return  # written in Python: it looks the method up
-    stack.callback(redirect.restore)
+    stack.push(redirect)
     redirect.to(target)
 
 

@@ -18,7 +18,7 @@ def before_each_thread(stack: ExitStack, tell: Callable[[], None]) -> None:
     """Call ``tell`` before each thread that Python code starts, until the stack unwinds."""
     for starter in _STARTERS:
         redirect = Redirect(starter)
-        stack.callback(redirect.restore)
+        stack.push(redirect)
         redirect.to(_telling(redirect.original, tell))
 
 

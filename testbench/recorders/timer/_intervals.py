@@ -36,7 +36,7 @@ def install_intervals(call: Call, stack: ExitStack, alarms: Alarms | None) -> No
         (getting, _getitimer(call, getting.original, look)),
         (ringing, _alarm(call, ringing.original, ring)),
     ):
-        stack.callback(redirect.restore)
+        stack.push(redirect)
         redirect.to(target)
 
 

@@ -46,7 +46,7 @@ class SignalWaits:
     def _redirect(self, stack: ExitStack, function: Any, body: Callable[..., Any]) -> Callable[..., Any]:
         redirect = Redirect(function)
         original = redirect.original
-        stack.callback(redirect.restore)
+        stack.push(redirect)
         redirect.to(lambda *args: body(original, *args))
         return original
 
