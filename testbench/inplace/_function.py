@@ -80,17 +80,17 @@ class Redirect(Undo):
         if not callable(target):
             raise UsageError(f"{self} cannot be redirected to {target!r}: it is not callable.")
         with _order.change():
-            body, owner = self._forwarded(target)
+            above: Redirect | None = None
             if self._target is None:
-                self._enter()
-            above: Redirect | None = _order.above(id(self._function), self)
-            if above is None:
-                self._write(body)
+                self._check_free()
             else:
-                above._stand_on(body)
-            self._retire()
+                above = _order.above(id(self._function), self)
+            self._route(target, above)
+            if self._target is None:
+                _order.push(id(self._function), self)
+            else:
+                self._retire()
             self._target = target
-            del owner
 
     def restore(self) -> None:
         """Bring back what stood there before; nothing happens if it stands there already.
@@ -101,31 +101,34 @@ class Redirect(Undo):
         with _order.change():
             if self._target is not None:
                 _order.pop(id(self._function), self)
-                self._write(self._before)
+                if self._seat is None:
+                    _layout.write(self._function, self._before)
+                else:
+                    self._seat.give_back()
                 self._retire()
                 self._target = None
 
     def __str__(self) -> str:
         return f"{self._function.__module__}.{self._function.__name__}"
 
-    def _enter(self) -> None:
+    def _check_free(self) -> None:
         seat = self._seat
         if not (_layout.stands(self._function, self._before) if seat is None else seat.is_free()):
             raise UsageError(
                 f"{self} was redirected by another after this Redirect was made, so its original is out of date. "
                 "Make the Redirect right before its first use."
             )
-        _order.push(id(self._function), self)
 
-    def _forwarded(self, target: Callable[..., Any]) -> tuple[_layout.Body, object]:
-        seat = self._seat
-        return forwarded(self._function, self._before, target) if seat is None else seat.forwarded(target)
-
-    def _write(self, body: _layout.Body) -> None:
-        if self._seat is None:
+    def _route(self, target: Callable[..., Any], above: Redirect | None) -> None:
+        if self._seat is not None and above is None:
+            self._seat.route(target)
+            return
+        body, owner = forwarded(self._function, self._before, target)
+        if above is None:
             _layout.write(self._function, body)
         else:
-            self._seat.write(body)
+            above._stand_on(body)
+        del owner
 
     def _stand_on(self, body: _layout.Body) -> None:
         """Be told that an outer redirect, which this one stands on, goes elsewhere from now on."""

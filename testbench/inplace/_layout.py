@@ -107,12 +107,18 @@ def head(function: BuiltinFunctionType) -> ctypes.Array[ctypes.c_size_t]:
     return Head.from_address(id(function) + HEAD)
 
 
-def write_head(view: ctypes.Array[ctypes.c_size_t], body: Body) -> None:
-    """Do what `write` does, where the third word stays what it is: an array is filled in one step that keeps the GIL."""
+def write_head(view: ctypes.Array[ctypes.c_size_t], definition: int, owner: int, *, ours: int) -> None:
+    """Do what `write` does, where the third word stays what it is: an array is filled in one step that keeps the GIL.
+
+    The reference of the function to ``ours``, its owner at the beginning, is neither given back nor taken anew: so the
+    owner has one too many meanwhile, which harms nobody.
+    """
     left = view[1]
-    _incref(body.owner)
-    view[:] = [body.definition, body.owner]
-    _decref(left)
+    if owner != ours:
+        _incref(owner)
+    view[:] = [definition, owner]
+    if left != ours:
+        _decref(left)
 
 
 def replace(place: int, held: object) -> None:

@@ -43,23 +43,25 @@ class Seat:
         """Tell whether nothing stands in the place of the function."""
         return self._head[:] == self._pair
 
-    def forwarded(self, target: Callable[..., Any]) -> tuple[Body, object]:
-        """Compute the body that makes the function call ``target``; see `testbench.inplace._forward.forwarded`."""
+    def route(self, target: Callable[..., Any]) -> None:
+        """Make calls go to ``target``."""
         stepped = self._convention == NOARGS and is_next(target)
         kind, owner = (target.__objclass__, target.__self__) if stepped else (None, target)  # type: ignore[attr-defined]
         form = self._forms.get(kind)
         if form is None:
-            body, owner = forwarded(self._function, self.body, target)
-            self._forms[kind] = body.definition, body.vectorcall
-            return body, owner
-        return Body(form[0], id(owner), form[1]), owner
+            body, _ = forwarded(self._function, self.body, target)
+            form = self._forms[kind] = body.definition, body.vectorcall
+        self._write(form[0], id(owner), form[1])
 
-    def write(self, body: Body) -> None:
-        """Make calls go to ``body``, one that was computed here or that of the beginning."""
+    def give_back(self) -> None:
+        """Make calls go where they went."""
+        self._write(*self.body)
+
+    def _write(self, definition: int, owner: int, vectorcall: int) -> None:
         if self._convention == FASTCALL:  # the only one that is entered in another way when it is forwarded
-            _layout.write(self._function, body)
+            _layout.write(self._function, Body(definition, owner, vectorcall))
         else:
-            _layout.write_head(self._head, body)
+            _layout.write_head(self._head, definition, owner, ours=self.body.owner)
 
 
 def seat_of(function: BuiltinFunctionType) -> Seat | None:
