@@ -2,8 +2,8 @@
 
 `Redirect` for builtin functions, `TypeSlot` for methods of builtin types, `BoundMethod` for bound method objects,
 `Attribute` for Python code, `Code` for plain functions written in Python. All have ``original``, ``to(target)`` and
-``restore()``, nest, and are restored last in, first out. `private` gives a copy of a builtin that no redirect reaches;
-`testbench.inplace.real` holds those that this package lives on.
+``restore()``, nest, and are restored last in, first out, which an `UndoStack` does. `private` gives a copy of a builtin
+that no redirect reaches; `testbench.inplace.real` holds those that this package lives on.
 
 While a session is open that declares interception by name (`intercepting`), the first two are of the weaker kind that
 `testbench.inplace._by_name` describes, which every interpreter can do.
@@ -19,6 +19,7 @@ from testbench.inplace._function import Redirect, private
 from testbench.inplace._method import BoundMethod
 from testbench.inplace._selftest import check_supported
 from testbench.inplace._type import TypeSlot
+from testbench.inplace._undo import UndoStack
 from testbench.inplace._way import intercepting
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "Constructor",
     "Redirect",
     "TypeSlot",
+    "UndoStack",
     "bound_early",
     "check_supported",
     "intercepting",

@@ -93,10 +93,8 @@ def pop(place: Hashable, redirect: Any) -> None:
 
 def lowest(place: Hashable) -> Any:
     """Return the redirect that came first to the place, None if it is as the interpreter made it."""
-    found = None
-    for found in _downwards(place):
-        pass
-    return found
+    standing = list(_downwards(place))
+    return standing[-1] if standing else None
 
 
 def highest(place: Hashable) -> Any:

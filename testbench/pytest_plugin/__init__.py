@@ -110,4 +110,6 @@ def pytest_runtest_makereport(
             active.failed = active.failed or call.excinfo.value
             if report.failed:
                 report.sections.append(("testbench", describe(active, item.nodeid, call.excinfo.value)))
+    if call.when == "teardown" and ACTIVE in item.stash:
+        del item.stash[ACTIVE]  # pytest keeps its items to the end: a thousand sessions would slow every collection
     return report

@@ -18,10 +18,10 @@ runner, which watches over the program by waits of its own.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any, Final
 
-from testbench.inplace import TypeSlot
+from testbench.inplace import TypeSlot, UndoStack
 from testbench.protocol import Call, Matcher, Plain
 from testbench.recorders._sockets import install_timeouts
 from testbench.recorders._timed import TIMED, Performed, Timed
@@ -48,7 +48,7 @@ class Wait:
     @contextmanager
     def install(self, call: Call) -> Iterator[None]:
         """Send every wait with a timeout through ``call``; see `testbench.protocol.Recorder`."""
-        with ExitStack() as stack:
+        with UndoStack() as stack:
             for timed in TIMED:
                 slot = TypeSlot(timed.owner, timed.name)
                 stack.push(slot)

@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 
 from testbench.errors import DivergenceError, LeftoverError, RecordingError, TestbenchError, UsageError
-from testbench.inplace import Redirect, intercepting
+from testbench.inplace import Redirect, UndoStack, intercepting
 from testbench.inplace.own import hide_own_threads
 from testbench.places import Places
 from testbench.protocol import Call, Plain, Recorder
@@ -211,7 +211,7 @@ class Session:
         mode = self._mode
         if mode is None:
             return
-        with ExitStack() as stack:
+        with UndoStack() as stack:
             way = stack.enter_context(intercepting(self._run.interception))
             stack.enter_context(collector_callbacks_rest())
             hide_own_threads(stack)

@@ -21,7 +21,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, cast
 
 from testbench.errors import UsageError
-from testbench.inplace import Redirect
+from testbench.inplace import Redirect, UndoStack
 from testbench.protocol import Call, Matcher, Plain
 from testbench.recorders.clock._dates import install_dates
 from testbench.recorders.clock._foreign import install_foreign
@@ -78,7 +78,7 @@ class Clock:
         """
         if self._doors:
             raise UsageError("this clock recorder is installed already; make a new Clock for each session.")
-        with ExitStack() as stack:
+        with UndoStack() as stack:
             stack.callback(self._doors.clear)
             stack.enter_context(living_in(self._zone))
             virtual = self._virtual

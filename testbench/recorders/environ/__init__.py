@@ -11,8 +11,9 @@ are on a tape: see `testbench.recorders.environ._variables`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 
+from testbench.inplace import UndoStack
 from testbench.protocol import Call, Matcher
 from testbench.recorders.environ._directory import Directory
 from testbench.recorders.environ._locale import install_locale
@@ -46,7 +47,7 @@ class Environ:
     @contextmanager
     def install(self, call: Call) -> Iterator[None]:
         """Send what the program asks through ``call``; see `testbench.protocol.Recorder`."""
-        with ExitStack() as stack:
+        with UndoStack() as stack:
             install_machine(call, stack)
             install_pids(call, stack, virtual=self._virtual_pids)
             Directory(call).install(stack)

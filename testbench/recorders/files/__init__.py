@@ -18,8 +18,9 @@ directory that should be gone is not empty here) ends the replay, and leaves the
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 
+from testbench.inplace import UndoStack
 from testbench.protocol import Call, Matcher, Pieces, Plain
 from testbench.recorders._births import Births
 from testbench.recorders.files._effects import Effects
@@ -56,7 +57,7 @@ class Files:
     def install(self, call: Call) -> Iterator[None]:
         """Send what children do to files through ``call``; see `testbench.protocol.Recorder`."""
         settings = self._settings
-        with ExitStack() as stack:
+        with UndoStack() as stack:
             if settings.reads != "off":
                 policy = Policy(settings.skipped())
                 Reads(call, policy, observed=settings.reads == "observed").install(stack)

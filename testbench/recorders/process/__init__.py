@@ -26,10 +26,11 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 from testbench.errors import UnsupportedError, UsageError
+from testbench.inplace import UndoStack
 from testbench.protocol import Call
 from testbench.recorders._births import Births
 from testbench.recorders.process._beyond import install_beyond
@@ -96,7 +97,7 @@ class Process:
             raise UsageError("this process recorder is installed already; make a new Process for each session.")
         _check_system()
         children = Children(call, virtual_pids=self._virtual_pids, lasting=self._lasting, births=self._births)
-        with ExitStack() as stack:
+        with UndoStack() as stack:
             stack.callback(children.hand_over)
             popen = PopenMethods(children, self._env_names)
             popen.install(stack)

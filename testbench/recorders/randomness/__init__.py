@@ -17,6 +17,7 @@ from contextlib import ExitStack, contextmanager
 from types import ModuleType
 from typing import Final
 
+from testbench.inplace import UndoStack
 from testbench.protocol import Call, Matcher
 from testbench.recorders._foreign import leaking, watch
 from testbench.recorders._imports import Importing, when_imported
@@ -61,7 +62,7 @@ class Randomness:
         """
         pinned = None if self._seed is None else Pinned(self._seed)
         importing = Importing()
-        with ExitStack() as stack:
+        with UndoStack() as stack:
             install_bytes(call, stack, pinned, importing)
             watch(stack, leaking(call, "c_function", _C_FUNCTIONS))
             slots = Slots(stack)

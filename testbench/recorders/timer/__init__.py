@@ -14,8 +14,9 @@ the recording has no end, and what there is of it can be recovered.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 
+from testbench.inplace import UndoStack
 from testbench.protocol import Call, Matcher
 from testbench.recorders.clock._virtual import VirtualClock
 from testbench.recorders.timer._intervals import install_intervals
@@ -40,7 +41,7 @@ class Timer:
     def install(self, call: Call) -> Iterator[None]:
         """Send timers and waits for signals through ``call``; see `testbench.protocol.Recorder`."""
         still = self._still
-        with ExitStack() as stack:
+        with UndoStack() as stack:
             install_intervals(call, stack, None if still is None else still.alarms)
             install_signals(call, stack, None if still is None else still.waits)
             yield
