@@ -53,22 +53,16 @@ class Attribute(Undo):
             _forget(self._stored if self._value is _ABSENT else self._value)
             self._value = value
 
-    def restore(self) -> None:
-        """Bring back what stood there before; nothing happens if it stands there already.
-
-        Raises:
-            UsageError: a later redirect of it is active, or the program has assigned the attribute itself since.
-        """
-        with _order.change():
-            if self._value is _ABSENT:
-                return
-            _order.pop(self._place, self)
-            if self._stored is _ABSENT:
-                delattr(self._owner, self._name)
-            else:
-                setattr(self._owner, self._name, self._stored)
-            _forget(self._value)
-            self._value = _ABSENT
+    def _restore(self) -> None:
+        if self._value is _ABSENT:
+            return
+        _order.pop(self._place, self)
+        if self._stored is _ABSENT:
+            delattr(self._owner, self._name)
+        else:
+            setattr(self._owner, self._name, self._stored)
+        _forget(self._value)
+        self._value = _ABSENT
 
     def __str__(self) -> str:
         return f"{self._owner.__name__}.{self._name}"

@@ -109,19 +109,13 @@ class RedirectByName(Redirect):
             if _order.highest(self._stand_in) is self:
                 self._stand_in.target = target
 
-    def restore(self) -> None:
-        """Bring back what stood there before; nothing happens if it stands there already.
-
-        Raises:
-            UsageError: a later redirect of the same function is still active.
-        """
-        with _order.change():
-            if self._target is not None:
-                _order.pop(self._stand_in, self)
-                self._stand_in.target = self.original
-                if self._below is None:
-                    self._stand_in.leave_places()
-                self._target = None
+    def _restore(self) -> None:
+        if self._target is not None:
+            _order.pop(self._stand_in, self)
+            self._stand_in.target = self.original
+            if self._below is None:
+                self._stand_in.leave_places()
+            self._target = None
 
     def __str__(self) -> str:
         return full_name(self._stand_in.function)
@@ -158,9 +152,8 @@ class TypeSlotByName(TypeSlot):
         if self._follows:
             self._attribute.to(value)
 
-    def restore(self) -> None:
-        """Bring the original entry back."""
-        self._attribute.restore()
+    def _restore(self) -> None:
+        self._attribute._restore()
 
 
 FORMS: Final[Mapping[type, type]] = {Redirect: RedirectByName, TypeSlot: TypeSlotByName}

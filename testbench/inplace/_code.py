@@ -59,22 +59,16 @@ class Code(Undo):
             self._function.__code__ = self._code
             self._active = True
 
-    def restore(self) -> None:
-        """Bring back what stood there before; nothing happens if it stands there already.
-
-        Raises:
-            UsageError: a later redirect of it is active.
-        """
-        with _order.change():
-            if not self._active:
-                return
-            _order.pop((Code, id(self._function)), self)
-            self._function.__code__ = self._before
-            if self._target is _ABSENT:
-                self._function.__globals__.pop(self._name)
-            else:
-                self._function.__globals__[self._name] = self._target
-            self._active = False
+    def _restore(self) -> None:
+        if not self._active:
+            return
+        _order.pop((Code, id(self._function)), self)
+        self._function.__code__ = self._before
+        if self._target is _ABSENT:
+            self._function.__globals__.pop(self._name)
+        else:
+            self._function.__globals__[self._name] = self._target
+        self._active = False
 
     def __str__(self) -> str:
         return self._function.__qualname__

@@ -70,10 +70,9 @@ class Constructor(Undo):
         self._entry.to(staticmethod(function))
         self._put(_slot(_Asks, _TP_NEW))
 
-    def restore(self) -> None:
-        """Bring back what stood there before; nothing happens if it stands there already."""
+    def _restore(self) -> None:
         self._put(self._before)
-        self._entry.restore()
+        self._entry._restore()
 
     def _put(self, address: int) -> None:
         _word(self._owner).value = address

@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 from testbench.errors import UsageError
 from testbench.inplace import _layout, _order
 from testbench.inplace._forward import forwarded
-from testbench.inplace._seat import seat_of
+from testbench.inplace._seat import new_seat, seat_of
 from testbench.inplace._selftest import check_supported
 from testbench.inplace._undo import Undo
 from testbench.inplace._way import form_of
@@ -55,13 +55,15 @@ class Redirect(Undo):
 
     def __init__(self, function: Callable[..., Any]) -> None:
         check_supported()
-        builtin = self._function = _builtin(function)
-        seat = self._seat = seat_of(builtin)
-        self._before = _layout.read(builtin) if seat is None else seat.body
-        self.original: Callable[..., Any] = (
-            _layout.new_builtin(builtin, self._before.definition, self._before.owner) if seat is None else seat.original
-        )
         self._target: Callable[..., Any] | None = None
+        self._seat = seat = seat_of(function) or new_seat(_builtin(function))
+        self.original: Callable[..., Any]
+        if seat is not None:
+            self._function, self._before, self.original = seat.function, seat.body, seat.original
+            return
+        self._function = _builtin(function)
+        self._before = before = _layout.read(self._function)
+        self.original = _layout.new_builtin(self._function, before.definition, before.owner)
 
     def to(self, target: Callable[..., Any]) -> None:
         """Route calls to ``target`` from now on; again to route them to another one.
@@ -92,21 +94,16 @@ class Redirect(Undo):
                 self._retire()
             self._target = target
 
-    def restore(self) -> None:
-        """Bring back what stood there before; nothing happens if it stands there already.
-
-        Raises:
-            UsageError: a later redirect of the same function is still active.
-        """
-        with _order.change():
-            if self._target is not None:
-                _order.pop(id(self._function), self)
-                if self._seat is None:
-                    _layout.write(self._function, self._before)
-                else:
-                    self._seat.give_back()
-                self._retire()
-                self._target = None
+    def _restore(self) -> None:
+        if self._target is None:
+            return
+        _order.pop(id(self._function), self)
+        if self._seat is None:
+            _layout.write(self._function, self._before)
+        else:
+            self._seat.give_back()
+        self._retire()
+        self._target = None
 
     def __str__(self) -> str:
         return f"{self._function.__module__}.{self._function.__name__}"

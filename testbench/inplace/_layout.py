@@ -59,8 +59,8 @@ def address_of(name: str) -> int:
     return ctypes.cast(getattr(ctypes.pythonapi, name), c_void_p).value or 0
 
 
-_incref = api("Py_IncRef", None, c_void_p)
-_decref = api("Py_DecRef", None, c_void_p)
+incref = api("Py_IncRef", None, c_void_p)
+decref = api("Py_DecRef", None, c_void_p)
 _new_builtin = api("PyCMethod_New", py_object, c_void_p, c_void_p, c_void_p, c_void_p)
 _store_three = api("PyArg_ParseTuple", c_int, py_object, c_char_p, c_void_p, c_void_p, c_void_p)
 
@@ -68,7 +68,7 @@ _definitions: dict[tuple[bytes, int, int, bytes | None], MethodDef] = {}
 
 
 _Words = ctypes.c_size_t * 5  # of the width of a pointer, and never None
-Head = ctypes.c_size_t * 2
+_Head = ctypes.c_size_t * 2
 
 
 def _word(function: BuiltinFunctionType, index: int) -> int:
@@ -97,36 +97,22 @@ def write(function: BuiltinFunctionType, body: Body) -> None:
     """
     left = _word(function, 1)
     start = id(function) + HEAD
-    _incref(body.owner)
+    incref(body.owner)
     _store_three(tuple(body), b"nnn", start, start + WORD, start + 4 * WORD)
-    _decref(left)
+    decref(left)
 
 
 def head(function: BuiltinFunctionType) -> ctypes.Array[ctypes.c_size_t]:
     """View words 0 and 1 of a function, for as long as it lives."""
-    return Head.from_address(id(function) + HEAD)
-
-
-def write_head(view: ctypes.Array[ctypes.c_size_t], definition: int, owner: int, *, ours: int) -> None:
-    """Do what `write` does, where the third word stays what it is: an array is filled in one step that keeps the GIL.
-
-    The reference of the function to ``ours``, its owner at the beginning, is neither given back nor taken anew: so the
-    owner has one too many meanwhile, which harms nobody.
-    """
-    left = view[1]
-    if owner != ours:
-        _incref(owner)
-    view[:] = [definition, owner]
-    if left != ours:
-        _decref(left)
+    return _Head.from_address(id(function) + HEAD)
 
 
 def replace(place: int, held: object) -> None:
     """Put a counted reference to ``held`` where one to another object stands, and give that one back."""
     left = c_void_p.from_address(place).value
-    _incref(id(held))
+    incref(id(held))
     c_void_p.from_address(place).value = id(held)
-    _decref(left)
+    decref(left)
 
 
 def definition_at(address: int) -> MethodDef:

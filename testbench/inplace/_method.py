@@ -55,17 +55,11 @@ class BoundMethod(Undo):
                 self._active = True
             self._put(function)
 
-    def restore(self) -> None:
-        """Bring back what stood there before; nothing happens if it stands there already.
-
-        Raises:
-            UsageError: a later redirect of the same method is still active.
-        """
-        with _order.change():
-            if self._active:
-                _order.pop(id(self._method), self)
-                self._put(self._before)
-                self._active = False
+    def _restore(self) -> None:
+        if self._active:
+            _order.pop(id(self._method), self)
+            self._put(self._before)
+            self._active = False
 
     def __str__(self) -> str:
         return repr(self._method)

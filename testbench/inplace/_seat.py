@@ -1,6 +1,9 @@
 """What is found out once in a process about a builtin of a module, so that redirecting it again writes two words.
 
-Only for builtins whose first argument is a module: they live as long as it does, which is for good.
+Only for builtins whose first argument is a module: they live as long as it does, which is for good. Of the three words
+of a builtin (`testbench.inplace._layout`) the third stays what it is, except for the one way of taking arguments that
+has no counterpart (`testbench.inplace._forward`). An array is filled in one step that keeps the GIL: no other thread
+sees one word without the other.
 """
 
 from __future__ import annotations
@@ -20,24 +23,28 @@ _seats: Final[dict[int, Seat]] = {}
 class Seat:
     """One builtin, as its module made it; nothing stands in its place when this is made.
 
+    The reference that the function has to its module is neither given back nor taken anew while it goes elsewhere: the
+    module has one too many meanwhile, which harms nobody.
+
     Args:
         function: the builtin.
 
     Attributes:
+        function: the builtin.
         body: where its calls go.
         original: a private builtin that goes there too.
     """
 
-    __slots__ = ("_convention", "_forms", "_function", "_head", "_pair", "body", "original")
+    __slots__ = ("_convention", "_forms", "_head", "_pair", "body", "function", "original")
 
     def __init__(self, function: BuiltinFunctionType) -> None:
-        self._function = function
-        self._head = _layout.head(function)
+        self.function = function
         self.body = _layout.read(function)
-        self._pair = [self.body.definition, self.body.owner]
-        self.original: Callable[..., Any] = _layout.new_builtin(function, *self._pair)
+        self.original: Callable[..., Any] = _layout.new_builtin(function, self.body.definition, self.body.owner)
         self._convention = convention_of(self.body)
-        self._forms: dict[type | None, tuple[int, int]] = {}
+        self._head = _layout.head(function)
+        self._pair: list[Any] = [self.body.definition, self.body.owner]
+        self._forms: dict[type | None, Body] = {}
 
     def is_free(self) -> bool:
         """Tell whether nothing stands in the place of the function."""
@@ -49,24 +56,36 @@ class Seat:
         kind, owner = (target.__objclass__, target.__self__) if stepped else (None, target)  # type: ignore[attr-defined]
         form = self._forms.get(kind)
         if form is None:
-            body, _ = forwarded(self._function, self.body, target)
-            form = self._forms[kind] = body.definition, body.vectorcall
-        self._write(form[0], id(owner), form[1])
+            form = self._forms[kind] = forwarded(self.function, self.body, target)[0]
+        if self._convention == FASTCALL:
+            _layout.write(self.function, Body(form.definition, id(owner), form.vectorcall))
+            return
+        head = self._head
+        left = head[1]
+        _layout.incref(id(owner))
+        head[:] = [form.definition, id(owner)]
+        if left != self._pair[1]:
+            _layout.decref(left)
 
     def give_back(self) -> None:
         """Make calls go where they went."""
-        self._write(*self.body)
+        if self._convention == FASTCALL:
+            _layout.write(self.function, self.body)
+            return
+        head = self._head
+        left = head[1]
+        head[:] = self._pair
+        _layout.decref(left)
 
-    def _write(self, definition: int, owner: int, vectorcall: int) -> None:
-        if self._convention == FASTCALL:  # the only one that is entered in another way when it is forwarded
-            _layout.write(self._function, Body(definition, owner, vectorcall))
-        else:
-            _layout.write_head(self._head, definition, owner, ours=self.body.owner)
 
-
-def seat_of(function: BuiltinFunctionType) -> Seat | None:
-    """Return what is known of a builtin; None if it is none of a module, or something stands in its place."""
+def seat_of(function: object) -> Seat | None:
+    """Return what is known of a function, if it is known and nothing stands in its place."""
     seat = _seats.get(id(function))
-    if seat is None and type(function.__self__) is ModuleType:
-        seat = _seats.setdefault(id(function), Seat(function))
     return seat if seat is not None and seat.is_free() else None
+
+
+def new_seat(function: BuiltinFunctionType) -> Seat | None:
+    """Return what can be kept of a builtin; None if it is none of a module, or something stands in its place."""
+    if type(function.__self__) is not ModuleType or id(function) in _seats:
+        return None
+    return _seats.setdefault(id(function), Seat(function))

@@ -70,17 +70,11 @@ class TypeSlot(Undo):
                 self._active = True
             self._put(value)
 
-    def restore(self) -> None:
-        """Bring the original entry back; nothing happens if it is there already.
-
-        Raises:
-            UsageError: a later redirect of the same entry is still active.
-        """
-        with _order.change():
-            if self._active:
-                _order.pop(self._place, self)
-                self._put(self.original)
-                self._active = False
+    def _restore(self) -> None:
+        if self._active:
+            _order.pop(self._place, self)
+            self._put(self.original)
+            self._active = False
 
     def __str__(self) -> str:
         return f"{self._owner.__name__}.{self._name}"

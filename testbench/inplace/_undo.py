@@ -6,6 +6,8 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from typing import Any, TypeVar
 
+from testbench.inplace import _order
+
 _Any = TypeVar("_Any", bound=Any)
 _Self = TypeVar("_Self", bound="Undo")
 
@@ -20,7 +22,16 @@ class Undo:
         self.restore()
 
     def restore(self) -> None:
-        """Bring back what stood there before; nothing happens if it stands there already."""
+        """Bring back what stood there before; nothing happens if it stands there already.
+
+        Raises:
+            UsageError: a later redirect of the same thing is still active.
+        """
+        with _order.change():
+            self._restore()
+
+    def _restore(self) -> None:
+        """Do it, while no other redirect changes."""
         raise NotImplementedError
 
 
@@ -67,8 +78,9 @@ class UndoStack(ExitStack):
 def _undo(latest: list[Undo]) -> None:
     """Restore the last first, and all of them, whichever fails."""
     try:
-        while latest:
-            latest.pop().restore()
+        with _order.change():
+            while latest:
+                latest.pop()._restore()
     finally:
         if latest:
             _undo(latest)
