@@ -95,6 +95,7 @@ def _recorders(options: Options, meta: Mapping[str, Plain], path: StrPath, rerec
         environ=options.environ,
         zone=host.get("zone") if isinstance(host, dict) else None,
         recorded=there,
+        allowed=options.allow,
         files=FileSettings.recorded(meta, options.roots, (path, path if rerecord is None else rerecord)),
         ordered=_kinds.orders_waits(meta),
     )

@@ -59,6 +59,9 @@ class Testbench(Options):
             of ``os.environ``, beside those of the locale, the terminal and the user; those it asks for by name are
             recorded anyway. With ``!`` in front: never recorded, like those that look like secrets.
         leaks: what to do at close about crossings that are not on the tape: ``"ignore"``, ``"warn"``, ``"fail"``.
+        allow: what the program may reach though no tape answers it, on record and replay alike, and without a leak:
+            hosts (``"db.internal"``, ``"127.0.0.1:5432"``; ``*`` stands for any characters) and paths, which have a
+            slash in them (``"/srv/data"``, ``"~/.config"``).
         stall_s: seconds without progress after which a replay with several lanes gives up, where it is not certain
             before that none can go on; a tenth of it where all threads sleep.
         order: how much of the order of threads a replay repeats: ``"strict"``, the default, all of it, so that also

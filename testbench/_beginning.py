@@ -35,6 +35,7 @@ def recording(options: Options, path: StrPath) -> Run:
         env=options.env,
         environ=options.environ,
         files=files,
+        allowed=options.allow,
         ordered=_kinds.orders_waits({"clock": options.clock, "relaxed": order.name}),
     )
     recorders = _kinds.make(options, settings, _kinds.wanted(files))

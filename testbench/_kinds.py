@@ -40,7 +40,8 @@ def recorded(meta: Mapping[str, Plain]) -> dict[str, Plain]:
     found = meta.get("recorders")
     if isinstance(found, dict):
         return found
-    return dict.fromkeys(kind for kind in wanted(FileSettings()) if kind != "environ")  # its facts would all be missing
+    # The facts of environ would all be missing, and what audit refuses was there before it.
+    return dict.fromkeys(kind for kind in wanted(FileSettings()) if kind not in ("environ", "audit"))
 
 
 def check_versions(there: Mapping[str, Plain], recorders: list[Recorder], path: str | os.PathLike[str]) -> None:

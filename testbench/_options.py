@@ -28,6 +28,12 @@ def _optional_tuple(given: Iterable[str | Recorder] | None) -> tuple[str | Recor
     return None if given is None else tuple(given)
 
 
+def _texts(given: Iterable[StrPath]) -> tuple[str, ...]:
+    if isinstance(given, str | bytes | os.PathLike):
+        raise UsageError(f"allow={given!r} is one host or path; expected a list of them: allow=[{given!r}]")
+    return tuple(os.fsdecode(text) for text in given)
+
+
 def _optional_paths(given: Iterable[StrPath] | None) -> tuple[str, ...] | None:
     if isinstance(given, str | bytes | os.PathLike):
         raise UsageError(f"roots={given!r} is one path; expected a list of directories: roots=[{given!r}]")
@@ -52,6 +58,7 @@ class Options:
     environ: tuple[str, ...] = attrs.field(default=(), converter=tuple)
     fidelity: Literal["byte", "semantic", "outcome", "phase"] = attrs.field(default="semantic")
     leaks: Literal["ignore", "warn", "fail"] = attrs.field(default="warn")
+    allow: tuple[str, ...] = attrs.field(default=(), converter=_texts)
     stall_s: float = 30.0
     order: Literal["strict", "boundary", "lane", "any"] | None = None
     shuffle: int | None = None

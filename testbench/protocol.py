@@ -156,6 +156,24 @@ class Call(Protocol):
         """
         ...
 
+    def report(self, op: str, request: Plain, *, instead: str = "", refused: bool = True) -> None:
+        """Report a crossing that this kind only watches, and that happens once this has returned (a connection).
+
+        Recording lists the leak with the line of code that makes it. Nothing happens where `inside` says so, and within
+        what was reported as a leak. It may be called wherever code of the program can run, in a finaliser say, and does
+        not make a lane of a thread that has none.
+
+        Args:
+            op: the operation.
+            request: what is asked.
+            instead: what the user can do instead, a clause without a full stop.
+            refused: whether a replay refuses it; else it lets it happen, and says nothing.
+
+        Raises:
+            RefusedError: on replay, if it is refused.
+        """
+        ...
+
     def inside(self) -> bool:
         """Tell whether what the running thread does now is no crossing, and belongs to the real world.
 

@@ -32,6 +32,12 @@ def add_session_arguments(parser: argparse.ArgumentParser) -> None:
         help="name: where functions cannot be redirected in place, replace their names in modules, which reaches less "
         "(default: in-place)",
     )
+    parser.add_argument(
+        "--allow",
+        metavar="HOST|PATH,...",
+        type=words,
+        help="hosts (HOST or HOST:PORT) and paths that the program may reach though no tape answers them",
+    )
 
 
 def add_contents(parser: argparse.ArgumentParser) -> None:

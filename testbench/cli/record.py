@@ -24,7 +24,7 @@ def run(options: argparse.Namespace) -> int:
     """Become the program, with a recording session inside."""
     seed = hash_seed()
     keywords = {
-        **chosen(options, "recorders", "clock", "start", "seed", "env", "environ", "interception", "leaks"),
+        **chosen(options, "recorders", "clock", "start", "seed", "env", "environ", "interception", "leaks", "allow"),
         **chosen(options, "files", "effects", "roots", "order", *CONTENTS),
         "meta": {"hash_seed": seed},
     }

@@ -18,7 +18,9 @@ def run(options: argparse.Namespace) -> int:
         environment = {"PYTHONHASHSEED": hash_seed(tape.meta)}
     if options.shuffle_runs is not None:
         return explore(options)
-    keywords = chosen(options, "rerecord", "recorders", "env", "interception", "roots", "order", "shuffle", *CONTENTS)
+    keywords = chosen(
+        options, "rerecord", "recorders", "env", "interception", "allow", "roots", "order", "shuffle", *CONTENTS
+    )
     order = ("replay", os.path.abspath(options.tape), keywords)
     return launch(options.program, order, lambda: replay(options.tape, **keywords), environment, in_json=options.json)
 

@@ -15,7 +15,7 @@ from testbench.cli._options import CONTENTS, add_contents, add_json, add_leaks, 
 def run(options: argparse.Namespace) -> int:
     """Become the program, with a session inside."""
     mode = effective_mode(options.tape, options.mode)
-    keywords = chosen(options, "recorders", "env", "interception", "leaks", "fidelity", *CONTENTS)
+    keywords = chosen(options, "recorders", "env", "interception", "leaks", "allow", "fidelity", *CONTENTS)
     if mode == "record" or not os.path.exists(options.tape):
         seed = hash_seed()
         keywords["meta"] = {"hash_seed": seed}

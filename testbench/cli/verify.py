@@ -24,7 +24,7 @@ def run(options: argparse.Namespace) -> int:
     """Become the program, with a verifying session inside."""
     with open_tape(options.tape) as tape:
         environment = {"PYTHONHASHSEED": hash_seed(tape.meta)}
-    keywords = chosen(options, "fidelity", "recorders", "env", "environ", "interception", "leaks", *CONTENTS)
+    keywords = chosen(options, "fidelity", "recorders", "env", "environ", "interception", "leaks", "allow", *CONTENTS)
     order = ("verify", os.path.abspath(options.tape), keywords)
     return launch(options.program, order, lambda: verify(options.tape, **keywords), environment)
 

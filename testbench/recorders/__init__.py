@@ -9,6 +9,7 @@ import attrs
 
 from testbench.protocol import Pieces, Plain, Recorder
 from testbench.recorders._births import Births
+from testbench.recorders.audit import Audit
 from testbench.recorders.boundary import Boundary, boundary
 from testbench.recorders.clock import Clock
 from testbench.recorders.clock._instants import instant_ns
@@ -24,6 +25,7 @@ from testbench.recorders.wait import Wait
 
 __all__ = [
     "BUILTIN",
+    "Audit",
     "Births",
     "Boundary",
     "Clock",
@@ -58,6 +60,7 @@ class Settings:
         births: how the kinds of one session tell each other of children.
         ordered: whether the session sees to the waits of several threads for one another.
         environ: names of variables that are told, with ``!`` those that never are; see `Environ`.
+        allowed: what the program may reach that is on no tape; see `Audit`.
     """
 
     virtual: VirtualClock | None = None
@@ -69,6 +72,7 @@ class Settings:
     births: Births = attrs.field(factory=Births)
     ordered: bool = True
     environ: tuple[str, ...] = ()
+    allowed: tuple[str, ...] = ()
 
 
 def _process(settings: Settings) -> Process:
@@ -100,6 +104,7 @@ BUILTIN: Final[dict[str, Callable[[Settings], Recorder]]] = {
     "environ": lambda settings: Environ(
         settings.environ, virtual_pids=settings.virtual is not None and settings.virtual.still
     ),
+    "audit": lambda settings: Audit(settings.allowed, settings.files.roots or (), settings.files.tapes),
 }
 """Every built-in kind and how it is made, in the order of installation."""
 

@@ -23,6 +23,9 @@ class Mode(Protocol):
     def leak(self, name: str, request: Plain, effect: Callable[[], Any], instead: str) -> Any:
         """Deal with what cannot be recorded."""
 
+    def report(self, name: str, request: Plain, instead: str, refused: bool) -> None:
+        """Deal with what is only watched."""
+
     def fact(
         self, name: str, request: Plain, effect: Effect, raises: tuple[type[BaseException], ...], listed: bool
     ) -> Plain:
@@ -85,6 +88,10 @@ class KindCall:
     def leak(self, op: str, request: Plain, effect: Callable[[], Any], *, instead: str = "") -> Any:
         """Deal with what cannot be recorded."""
         return self._mode.leak(f"{self._kind}.{op}", request, effect, instead)
+
+    def report(self, op: str, request: Plain, *, instead: str = "", refused: bool = True) -> None:
+        """Deal with what is only watched."""
+        self._mode.report(f"{self._kind}.{op}", request, instead, refused)
 
     def inside(self) -> bool:
         """Tell whether what happens now is no crossing."""

@@ -42,9 +42,21 @@ class Leaks:
     def __init__(self) -> None:
         self._seen: dict[tuple[str, str], Leak] = {}
 
-    def note(self, name: str, request: Plain, where: str | None = None, instead: str = "") -> None:
-        """Remember a leak; made by the code that is running now, unless ``where`` says something else."""
+    def note(
+        self, name: str, request: Plain, where: str | None = None, instead: str = "", *, first: bool = False
+    ) -> None:
+        """Remember a leak.
+
+        Args:
+            name: kind and op.
+            request: what was asked.
+            where: the line that made it; None for the code that is running now.
+            instead: what to do instead.
+            first: do so only if this line has made no other.
+        """
         where = where or user_line()
+        if first and any(place == where for _, place in self._seen):
+            return
         self._seen.setdefault((name, where), Leak(name, request, where, instead))
 
     def __iter__(self) -> Iterator[Leak]:

@@ -75,6 +75,10 @@ class PlacedCall:
         """Deal with what cannot be recorded."""
         return self.call.leak(op, request, effect, instead=instead)
 
+    def report(self, op: str, request: Plain, *, instead: str = "", refused: bool = True) -> None:
+        """Deal with what is only watched."""
+        self.call.report(op, request, instead=instead, refused=refused)
+
     def inside(self) -> bool:
         """Tell whether what happens now is no crossing."""
         return self.call.inside()

@@ -241,11 +241,23 @@ class Recording:
         finally:
             lane.leaking -= 1
 
+    def report(self, name: str, request: Plain, instead: str, refused: bool) -> None:
+        """List a leak that happens afterwards; see `testbench.protocol.Call.report`."""
+        lane = self.lanes.known()
+        if self._is_idle() or (lane is not None and (lane.depth or lane.leaking)):
+            return
+        lane = lane or Lane(-1, "")
+        lane.depth = 1
+        try:
+            self.leaks.note(name, request if self.redactor is None else self.redactor.value(request), instead=instead)
+        finally:
+            self.signals.leave(lane, None)
+
     def see_fork(self) -> None:
-        """Note a fork as a leak, unless it belongs to a crossing, or to a leak that is noted already."""
+        """Note a fork as a leak, unless it belongs to a crossing, or its line has told of a leak already."""
         lane = self.lanes.known()
         if not self._is_idle() and not (lane is not None and (lane.depth or lane.leaking)):
-            self.leaks.note(UNSEEN_FORK, None)
+            self.leaks.note(UNSEEN_FORK, None, first=True)
 
     def inside(self) -> bool:
         """Tell whether the running thread is in an effect, or nothing is recorded any more; see `Call.inside`."""

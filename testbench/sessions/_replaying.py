@@ -152,9 +152,21 @@ class Replaying:
 
     def leak(self, name: str, request: Plain, effect: Callable[[], Any], instead: str) -> NoReturn:
         """Refuse a crossing that no tape can answer."""
+        self._refuse(self.lanes.current(), name, request, instead)
+
+    def report(self, name: str, request: Plain, instead: str, refused: bool) -> None:
+        """Refuse what would happen next, if it is to be; see `testbench.protocol.Call.report`."""
+        if not refused or self.cursor.over:
+            return
+        lane = self.lanes.known() or Lane(-1, "a thread without any event")
+        if lane.depth:
+            self._arrivals.intrude(name)
+        self._refuse(lane, name, request, instead)
+
+    def _refuse(self, lane: Lane, name: str, request: Plain, instead: str) -> NoReturn:
         reason = f"{name} cannot be replayed, and is not let through to the real world"
         reason += f"; {instead}" if instead else ""
-        self._arrivals.diverge("refused", reason, self.lanes.current(), name, request)
+        self._arrivals.diverge("refused", reason, lane, name, request)
 
     def _arrive(self, turn: int, lane: Lane, name: str, request: Plain, *, pausing: bool = False) -> RawEvent:
         """Wait for this lane's turn; return the event of this lane that is at the cursor now."""

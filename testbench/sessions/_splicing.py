@@ -134,6 +134,12 @@ class Splicing(Recording):
         self._go_live(f"{name} is never on a tape")
         return super().leak(name, request, effect, instead)
 
+    def report(self, name: str, request: Plain, instead: str, refused: bool) -> None:
+        """List a leak; one that a replay refuses ends what is kept; see `Recording.report`."""
+        if refused and not self.inside():
+            self._go_live(f"{name} is never on a tape")
+        super().report(name, request, instead, refused)
+
     def finish(self) -> None:
         """End the new tape; what the program did not ask for any more is not on it."""
         self._sources.clear()  # the world is restored: a reader must not be bound to it any more

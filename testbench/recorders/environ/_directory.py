@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from typing import Any, Final, cast
 
 from testbench.protocol import Call, Plain
-from testbench.recorders.environ._asker import program_asks
+from testbench.recorders._asker import program_asks
 from testbench.recorders.environ._fact import redirect
 
 _OP: Final = "getcwd"

@@ -10,7 +10,7 @@ import attrs
 
 from testbench.inplace import Redirect
 from testbench.protocol import Call, Plain
-from testbench.recorders.environ._asker import program_asks
+from testbench.recorders._asker import program_asks
 
 _NOTHING: Final = object()
 

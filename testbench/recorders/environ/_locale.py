@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from typing import Any, Final
 
 from testbench.protocol import Call, Plain
-from testbench.recorders.environ._asker import program_asks
+from testbench.recorders._asker import program_asks
 from testbench.recorders.environ._fact import redirect
 
 _OP: Final = "setlocale"

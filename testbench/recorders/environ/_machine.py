@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 from testbench.inplace import real
 from testbench.inplace.own_pid import real_pid
 from testbench.protocol import Call, Plain
-from testbench.recorders.environ._asker import program_asks
+from testbench.recorders._asker import program_asks
 from testbench.recorders.environ._fact import Fact, redirect
 
 _FACTS: Final = (

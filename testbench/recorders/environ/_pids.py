@@ -10,7 +10,7 @@ from typing import Final, cast
 from testbench.inplace import real
 from testbench.inplace.own_pid import tell_pid
 from testbench.protocol import Call
-from testbench.recorders.environ._asker import program_asks
+from testbench.recorders._asker import program_asks
 from testbench.recorders.environ._fact import redirect
 
 _VIRTUAL: Final = {"getppid": 4999998, "getpid": 4999999}

@@ -18,7 +18,7 @@ from typing import Any, Final
 from testbench.errors import TapeDamagedError
 from testbench.inplace import Attribute
 from testbench.protocol import Call, Plain
-from testbench.recorders.environ._asker import program_asks
+from testbench.recorders._asker import program_asks
 from testbench.recorders.environ._copies import Copies
 from testbench.recorders.environ._names import Names, matches
 from testbench.recorders.environ._restored import Restored

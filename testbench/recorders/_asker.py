@@ -39,13 +39,14 @@ _ASKING: Final = frozenset({("multiprocessing.process", "ident")})
 """Functions of those that ask for the program after all."""
 
 
-def program_asks(*, of_machine: bool = False) -> bool:
-    """Tell whether the caller of the function that calls this asks for the program, or for a package that it uses.
+def program_asks(frame: FrameType | None = None, *, of_machine: bool = False) -> bool:
+    """Tell whether somebody asks for the program, or for a package that it uses.
 
     Args:
+        frame: who asks; None for the caller of the function that calls this.
         of_machine: it asks what the machine is; the standard library has no use for that of its own.
     """
-    frame: FrameType | None = sys._getframe(2)
+    frame = frame or sys._getframe(2)
     while frame is not None:
         name = frame.f_globals.get("__name__")
         if not isinstance(name, str):

@@ -1,0 +1,120 @@
+"""The kind ``audit``: crossings that no recorder took. It puts nothing on the tape; all of it are leaks.
+
+Sees what CPython tells of by audit events (PEP 578), what is called by ``ctypes``, and sockets that others opened. What
+belongs to a crossing of another kind, or to a leak that was told already, is not told again. A replay refuses what
+starts a process, or talks to one; it lets files be read and written.
+
+The ops, and what each of them takes to happen, stand in the table of ``docs/how-to/find-leaks.md``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from typing import Any, Final
+
+from testbench.inplace.own import OWN_THREADS
+from testbench.inplace.real import get_ident
+from testbench.protocol import Call, Matcher, Plain
+from testbench.recorders.audit._c_functions import install_c_functions
+from testbench.recorders.audit._connections import Connections
+from testbench.recorders.audit._files import FileEvents
+from testbench.recorders.audit._hook import listen
+from testbench.recorders.audit._network import Network
+from testbench.recorders.audit._paths import Paths
+from testbench.recorders.audit._processes import process_events
+from testbench.where import user_line
+
+Handler = Callable[..., None]
+"""Is given the arguments of an event."""
+
+_TALK: Final = "mark the function that talks to it with @testbench.boundary, or name it in allow="
+_START: Final = "start programs with subprocess, or mark the function that does it with @testbench.boundary"
+_KEEP: Final = "keep it below the working directory, mark the function with @testbench.boundary, or name it in allow="
+
+
+class Audit:
+    """The recorder of kind ``audit``.
+
+    Args:
+        allowed: what the program may reach in both modes: hosts, and hosts with ports (patterns with ``*``), and paths,
+            which have a slash in them.
+        roots: directories that are the program's, beside the usual ones.
+        tapes: paths of the tapes of the session.
+    """
+
+    kind = "audit"
+    version = 1
+    matchers: Mapping[str, Matcher] = {}
+
+    def __init__(self, allowed: Collection[str] = (), roots: Collection[str] = (), tapes: Collection[Any] = ()) -> None:
+        self._hosts = [text for text in allowed if "/" not in text]
+        self._paths = Paths((*roots, *(text for text in allowed if "/" in text)), tapes)
+
+    @contextmanager
+    def install(self, call: Call) -> Iterator[None]:
+        """Report through ``call``; see `testbench.protocol.Recorder`."""
+        talk, start = _once(partial(call.report, instead=_TALK)), _once(partial(call.report, instead=_START))
+        keep = _once(partial(call.report, instead=_KEEP, refused=False))
+        network, files = Network(talk, self._hosts), FileEvents(keep, self._paths)
+        connections = Connections(call, network, talk)
+        handlers = {
+            **process_events(start),
+            **_network_events(network, connections),
+            **_file_events(files),
+        }
+
+        def hear(event: str, args: tuple[Any, ...]) -> None:
+            if not call.inside() and get_ident() not in OWN_THREADS:
+                handlers[event](*args)
+
+        with ExitStack() as stack:
+            connections.install(stack)
+            install_c_functions(call, keep, stack)
+            listen(hear, frozenset(handlers), stack)
+            yield
+
+
+def _once(report: Callable[[str, Plain], None]) -> Callable[[str, Plain], None]:
+    """Return what reports only the first of several things of one sort (a look-up, then a connection) that a line does.
+
+    What a replay refuses never is one of several.
+    """
+    lines: set[str] = set()
+
+    def tell(op: str, request: Plain) -> None:
+        line = user_line()
+        if line not in lines:
+            report(op, request)
+            lines.add(line)
+
+    return tell
+
+
+def _network_events(network: Network, connections: Connections) -> dict[str, Handler]:
+    return {
+        **dict.fromkeys(("socket.getaddrinfo", "socket.gethostbyname"), network.lookup),
+        **dict.fromkeys(("socket.gethostbyaddr", "socket.getnameinfo"), network.reverse),
+        "socket.connect": connections.connect,
+        "socket.sendto": network.sendto,
+        "socket.sendmsg": network.sendto,
+    }
+
+
+def _file_events(files: FileEvents) -> dict[str, Handler]:
+    changed = ("remove", "rmdir", "mkdir", "chmod", "chown", "utime")
+    return {
+        "open": files.opened,
+        **{f"os.{name}": files.listed for name in ("listdir", "scandir", "getxattr", "listxattr")},
+        **{f"os.{name}": files.changed for name in changed},
+        **{f"os.{name}": files.truncated for name in ("truncate", "setxattr", "removexattr")},
+        **{f"os.{name}": files.moved for name in ("rename", "link")},
+        "os.symlink": files.linked,
+        **dict.fromkeys(("fcntl.flock", "fcntl.lockf", "os.lockf"), files.locked),
+        "mmap.__new__": files.mapped,
+        "sqlite3.connect": files.database,
+        "sqlite3.load_extension": files.extension,
+        "ctypes.dlopen": files.library,
+        **dict.fromkeys(("builtins.input", "syslog.syslog"), files.asked),
+    }

@@ -1,0 +1,113 @@
+"""Events about files: what is read and written where it is neither the program's own nor installed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from typing import Any, Final
+
+from testbench.protocol import Plain
+from testbench.recorders._asker import program_asks
+from testbench.recorders.audit._frames import crossing_frame, is_importing
+from testbench.recorders.audit._paths import Paths, path_behind, text_of
+from testbench.where import user_frame
+
+Report = Callable[[str, Plain], None]
+
+_WRITES: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+_SHARED: Final = "/dev/shm/"
+_LIBC: Final = ("libc.", "libm.", "libdl.", "libpthread.", "librt.", "libpython")
+
+
+class FileEvents:
+    """What is reported of files in one session.
+
+    Args:
+        report: reports a leak that a replay lets happen.
+        paths: which files need no report.
+    """
+
+    def __init__(self, report: Report, paths: Paths) -> None:
+        self._report = report
+        self._paths = paths
+
+    def opened(self, path: Any, _: Any, flags: Any) -> None:
+        """Look at ``open``."""
+        written = bool(flags & _WRITES) if isinstance(flags, int) else False
+        self._look("write" if written else "read", text_of(path), written=written)
+
+    def listed(self, path: Any = None, *_: Any) -> None:
+        """Look at ``os.listdir``, ``os.scandir``, ``os.getxattr``, ``os.listxattr``."""
+        self._look("read", text_of(path), written=False)
+
+    def changed(self, path: Any, *rest: Any) -> None:
+        """Look at what changes one file; the last argument may be the descriptor of the directory that it is in."""
+        self._look("write", _within(path, rest[-1] if rest else -1), written=True)
+
+    def truncated(self, path: Any, *_: Any) -> None:
+        """Look at ``os.truncate``, ``os.setxattr`` and ``os.removexattr``, which are given no directory."""
+        self._look("write", text_of(path), written=True)
+
+    def moved(self, source: Any, target: Any, source_dir: Any = -1, target_dir: Any = -1) -> None:
+        """Look at ``os.rename`` and ``os.link``."""
+        self._look("write", _within(source, source_dir), written=True)
+        self._look("write", _within(target, target_dir), written=True)
+
+    def linked(self, _: Any, path: Any, directory: Any = -1) -> None:
+        """Look at ``os.symlink``, for which it is of no account where the link leads to."""
+        self._look("write", _within(path, directory), written=True)
+
+    def database(self, path: Any, *_: Any) -> None:
+        """Look at ``sqlite3.connect``."""
+        text = text_of(path)
+        if text.startswith("file:"):
+            text = text[5:].partition("?")[0]
+        if text not in ("", ":memory:"):
+            self._look("database", text, written=False)
+
+    def locked(self, file: Any, *_: Any) -> None:
+        """Look at ``fcntl.flock``, ``fcntl.lockf`` and ``os.lockf``: another process may hold the lock."""
+        if isinstance(file, int) and (path := path_behind(file)):
+            self._look("lock", path, written=True)
+
+    def mapped(self, file: Any, *_: Any) -> None:
+        """Look at ``mmap``: of memory that has a name, other processes may have a part."""
+        path = path_behind(file) if isinstance(file, int) and file >= 0 else ""
+        if path.startswith(_SHARED) and program_asks(crossing_frame()):
+            self._report("shared_memory", {"path": path})
+
+    def library(self, path: Any, *_: Any) -> None:
+        """Look at ``ctypes.dlopen``; the functions of the C library that cross something are watched by name."""
+        text = text_of(path)
+        if text and not os.path.basename(text).startswith(_LIBC) and self._is_asked_for():
+            self._report("c_library", {"library": text})
+
+    def asked(self, *_: Any) -> None:
+        """Look at ``input``, and at ``syslog.syslog``: what is typed, and who reads a log, is on no tape."""
+        frame = crossing_frame()
+        if frame is not None and program_asks(frame):
+            self._report("terminal", {})
+
+    def extension(self, _: Any, path: Any = "", *__: Any) -> None:
+        """Look at ``sqlite3.load_extension``."""
+        self.library(path)
+
+    def _look(self, op: str, path: str, *, written: bool) -> None:
+        if path and not self._paths.own(path, written=written) and self._is_asked_for():
+            user = user_frame(crossing_frame())
+            found = self._paths.found(path, "<" if user is None else user.f_code.co_filename, written=written)
+            if found:
+                self._report(op, {"path": found})
+
+    @staticmethod
+    def _is_asked_for() -> bool:
+        """Tell whether it is done for the program: not by ourselves, nor by a test runner, nor to import a module."""
+        frame = crossing_frame()
+        return frame is not None and program_asks(frame) and not is_importing(frame)
+
+
+def _within(path: Any, directory: Any) -> str:
+    text = text_of(path)
+    if isinstance(directory, int) and directory >= 0 and text[:1] != "/":
+        return os.path.join(path_behind(directory), text)
+    return text

@@ -1,0 +1,404 @@
+"""Every kind of leak is found: a program provokes it, is told its line once, and a replay does what the docs say."""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import http.client
+import mmap
+import os
+import re
+import smtplib
+import socket
+import sqlite3
+import subprocess
+import syslog
+import threading
+import urllib.request
+from collections.abc import Callable
+from contextlib import suppress
+from multiprocessing import shared_memory
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+import testbench
+from testbench.inplace import private
+from tests.recorders.audit.strangers import Strangers
+
+LIBRARY = ctypes.CDLL(None)
+unseen = {name: private(getattr(os, name)) for name in ("fork", "forkpty", "system", "execv", "posix_spawn")}
+early_execute = subprocess.Popen._execute_child  # type: ignore[attr-defined]
+UNKNOWN = "testbench.invalid"  # RFC 6761: it never resolves
+
+
+@attrs.frozen
+class Given:
+    """What a program may use: strangers, and a place that is no root."""
+
+    strangers: Strangers
+    outside: Path
+
+
+class EarlyPopen(subprocess.Popen):  # type: ignore[type-arg]
+    """One that was made before the session, so that no redirect reaches it."""
+
+    _execute_child = early_execute
+
+
+def ended(pid: int) -> None:
+    """Be the child of a fork, and end; or wait for it."""
+    if pid == 0:
+        os._exit(0)
+    os.waitpid(pid, 0)
+
+
+def popen(given: Given) -> None:
+    with suppress(AttributeError):
+        EarlyPopen(["true"]).wait()
+
+
+def system(given: Given) -> None:
+    unseen["system"]("true")
+
+
+def become(given: Given) -> None:
+    with suppress(FileNotFoundError):
+        unseen["execv"]("/nowhere/at/all", ["all"])
+
+
+def posix_spawn(given: Given) -> None:
+    os.waitpid(unseen["posix_spawn"]("/bin/true", ["true"], {}), 0)
+
+
+def fork(given: Given) -> None:
+    ended(unseen["fork"]())
+
+
+def forkpty(given: Given) -> None:
+    pid, fd = unseen["forkpty"]()
+    ended(pid)
+    os.close(fd)
+
+
+def c_system(given: Given) -> None:
+    LIBRARY.system(b"true")
+
+
+def c_popen(given: Given) -> None:
+    LIBRARY.popen.restype = LIBRARY.pclose.restype = ctypes.c_void_p
+    LIBRARY.pclose(ctypes.c_void_p(LIBRARY.popen(b"true", b"r")))
+
+
+def c_connect(given: Given) -> None:
+    LIBRARY.connect(-1, None, 0)
+
+
+def c_lookup(given: Given) -> None:
+    LIBRARY.gethostbyname(b"localhost")
+
+
+def connect(given: Given) -> None:
+    with socket.socket() as own:
+        own.connect(given.strangers.tcp)
+
+
+def connect_in_time(given: Given) -> None:
+    socket.create_connection(given.strangers.tcp, timeout=60).close()
+
+
+def connect_unix(given: Given) -> None:
+    with socket.socket(socket.AF_UNIX) as own:
+        own.connect_ex(given.strangers.unix)
+
+
+def http_client(given: Given) -> None:
+    connection = http.client.HTTPConnection(*given.strangers.tcp)
+    connection.connect()
+    connection.close()
+
+
+def url(given: Given) -> None:
+    with suppress(OSError):
+        urllib.request.urlopen(f"http://{UNKNOWN}/")
+
+
+def mail(given: Given) -> None:
+    with suppress(OSError):
+        smtplib.SMTP(UNKNOWN)
+
+
+def sendto(given: Given) -> None:
+    with socket.socket(type=socket.SOCK_DGRAM) as own:
+        own.sendto(b"hello", given.strangers.udp)
+
+
+def sendmsg(given: Given) -> None:
+    with socket.socket(type=socket.SOCK_DGRAM) as own:
+        own.sendmsg([b"hello"], [], 0, given.strangers.udp)
+
+
+def lookup(given: Given) -> None:
+    with suppress(OSError):
+        socket.getaddrinfo(UNKNOWN, 80)
+
+
+def gethostbyname(given: Given) -> None:
+    with suppress(OSError):
+        socket.gethostbyname(UNKNOWN)
+
+
+def gethostbyaddr(given: Given) -> None:
+    with suppress(OSError):
+        socket.gethostbyaddr("192.0.2.1")  # RFC 5737: nobody has it
+
+
+def getnameinfo(given: Given) -> None:
+    with suppress(OSError):
+        socket.getnameinfo(("192.0.2.1", 80), socket.NI_NUMERICSERV)
+
+
+def accept(given: Given) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        given.strangers.call("tcp", server.getsockname()[1])
+        server.accept()[0].close()
+
+
+def accept_unix(given: Given) -> None:
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(f"{given.outside}/own")
+        server.listen()
+        given.strangers.call("unix", server.getsockname())
+        server.accept()[0].close()
+
+
+def recvfrom(given: Given) -> None:
+    with socket.socket(type=socket.SOCK_DGRAM) as own:
+        own.bind(("127.0.0.1", 0))
+        given.strangers.call("udp", own.getsockname()[1])
+        own.recvfrom(100)
+
+
+def read(given: Given) -> None:
+    (given.outside / "there").read_text()
+
+
+def list_directory(given: Given) -> None:
+    os.listdir(given.outside)
+
+
+def scan_directory(given: Given) -> None:
+    os.scandir(given.outside).close()
+
+
+def write(given: Given) -> None:
+    (given.outside / "new").write_text("")
+
+
+def remove(given: Given) -> None:
+    with suppress(FileNotFoundError):
+        os.remove(given.outside / "nothing")
+
+
+def rename(given: Given) -> None:
+    with suppress(FileNotFoundError):
+        os.rename(given.outside / "nothing", given.outside / "something")
+
+
+def make_directory(given: Given) -> None:
+    os.makedirs(given.outside / "made", exist_ok=True)
+
+
+def change_mode(given: Given) -> None:
+    os.chmod(given.outside, 0o755)
+
+
+def change_times(given: Given) -> None:
+    os.utime(given.outside, (0, 0))
+
+
+def link(given: Given) -> None:
+    with suppress(FileExistsError):
+        os.symlink("there", given.outside / "link")
+
+
+def truncate(given: Given) -> None:
+    os.truncate(given.outside / "there", 0)
+
+
+def database(given: Given) -> None:
+    sqlite3.connect(given.outside / "data.db").close()
+
+
+def lock(given: Given) -> None:
+    fd = OPEN["there"]
+    fcntl.flock(fd, fcntl.LOCK_SH)
+
+
+def memory(given: Given) -> None:
+    mmap.mmap(OPEN["memory"], 1).close()
+
+
+def c_file(given: Given) -> None:
+    LIBRARY.fclose.argtypes = [ctypes.c_void_p]
+    LIBRARY.fopen.restype = ctypes.c_void_p
+    LIBRARY.fclose(LIBRARY.fopen(os.fsencode(given.outside / "there"), b"r"))
+
+
+def c_library(given: Given) -> None:
+    with suppress(OSError):
+        ctypes.CDLL(f"{given.outside}/libnone.so")
+
+
+def terminal(given: Given) -> None:
+    with suppress(EOFError, OSError):
+        input()
+
+
+def log(given: Given) -> None:
+    syslog.syslog(syslog.LOG_DEBUG, "testbench")
+
+
+OPEN: dict[str, int] = {}
+
+REFUSED: dict[Callable[[Given], None], str] = {
+    popen: "audit.popen",
+    system: "audit.system",
+    become: "audit.exec",
+    posix_spawn: "audit.posix_spawn",
+    fork: "audit.fork",
+    forkpty: "audit.forkpty",
+    c_system: "audit.c_function",
+    c_popen: "audit.c_function",
+    c_connect: "audit.c_function",
+    c_lookup: "audit.c_function",
+    connect: "audit.connect",
+    connect_in_time: "audit.connect",
+    connect_unix: "audit.connect",
+    http_client: "audit.connect",
+    url: "audit.lookup",
+    mail: "audit.lookup",
+    sendto: "audit.sendto",
+    sendmsg: "audit.sendto",
+    lookup: "audit.lookup",
+    gethostbyname: "audit.lookup",
+    gethostbyaddr: "audit.lookup",
+    getnameinfo: "audit.lookup",
+    accept: "audit.accept",
+    accept_unix: "audit.accept",
+    recvfrom: "audit.recvfrom",
+}
+LET_HAPPEN: dict[Callable[[Given], None], str] = {
+    read: "audit.read",
+    list_directory: "audit.read",
+    scan_directory: "audit.read",
+    write: "audit.write",
+    remove: "audit.write",
+    rename: "audit.write",
+    make_directory: "audit.write",
+    change_mode: "audit.write",
+    change_times: "audit.write",
+    link: "audit.write",
+    truncate: "audit.write",
+    database: "audit.database",
+    lock: "audit.lock",
+    memory: "audit.shared_memory",
+    c_file: "audit.c_file",
+    c_library: "audit.c_library",
+    terminal: "audit.terminal",
+    log: "audit.log",
+}
+MORE = {popen: "process.fork_exec"}  # its own step below is seen as well
+
+
+@pytest.fixture
+def given(strangers: Strangers, outside: Path) -> Any:
+    """Give all of it; a file, and memory that has a name, are open already."""
+    (outside / "there").write_text("there")
+    OPEN["there"] = os.open(outside / "there", os.O_RDONLY)
+    named = shared_memory.SharedMemory(create=True, size=1)
+    OPEN["memory"] = os.dup(named._fd)  # type: ignore[attr-defined]
+    yield Given(strangers, outside)
+    for fd in OPEN.values():
+        os.close(fd)
+    named.close()
+    named.unlink()
+
+
+def ident(case: Any) -> str:
+    """Name a test after its program."""
+    return getattr(case, "__name__", "")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # CPython 3.12 warns of forks beside threads
+@pytest.mark.parametrize("program", [*REFUSED, *LET_HAPPEN], ids=ident)
+def test_a_recording_lists_it_once_with_its_line(program: Any, given: Given, tape: Path) -> None:
+    """Whatever the line does, and however often, it is one leak of that name."""
+    with testbench.record(tape, leaks="ignore") as session:
+        for _ in range(2):
+            program(given)
+    names = [leak.name for leak in session.leaks if leak.name != MORE.get(program)]
+    assert names == [{**REFUSED, **LET_HAPPEN}[program]]
+    assert re.search(rf"{re.escape(__file__)}:\d+ in {program.__name__}$", session.leaks[0].where)
+
+
+@pytest.mark.parametrize("program", REFUSED, ids=ident)
+def test_a_replay_refuses_processes_and_the_network(program: Any, given: Given, tape: Path) -> None:
+    """It raises where it would happen, naming what and where, whatever the program swallows."""
+    with testbench.record(tape):
+        pass
+    with (
+        pytest.raises(testbench.RefusedError, match=re.escape(REFUSED[program])) as refused,
+        testbench.replay(tape),
+    ):
+        program(given)
+    assert f"in {program.__name__}" in str(refused.value)
+    assert "@testbench.boundary" in str(refused.value)
+
+
+@pytest.mark.parametrize("program", LET_HAPPEN, ids=ident)
+def test_a_replay_lets_files_be(program: Any, given: Given, tape: Path) -> None:
+    """They are the program's to read and write again; nothing is said."""
+    with testbench.record(tape):
+        pass
+    with testbench.replay(tape, leaks="fail") as session:
+        program(given)
+    assert session.leaks == []
+
+
+def test_a_connection_made_before_the_session(strangers: Strangers, tape: Path) -> None:
+    """What is sent and received by it is a leak, and on replay refused before it is sent."""
+
+    def program() -> None:
+        for _ in range(2):
+            older.sendall(b"hello")
+        assert older.recv(10, socket.MSG_WAITALL) == b"hellohello"
+
+    with socket.create_connection(strangers.tcp) as older:
+        with testbench.record(tape, leaks="ignore") as session:
+            program()
+        assert [leak.name for leak in session.leaks] == ["audit.older_connection"]
+        with pytest.raises(testbench.RefusedError, match=r"older_connection"), testbench.replay(tape):
+            program()
+
+
+def test_a_thread_that_was_there_before(strangers: Strangers, tape: Path) -> None:
+    """Its crossings are leaks too; it does not become a lane of the tape."""
+    start, done = threading.Event(), threading.Event()
+
+    def stranger() -> None:
+        start.wait()
+        connect(Given(strangers, Path()))
+        done.set()
+
+    thread = threading.Thread(target=stranger)
+    thread.start()
+    with testbench.record(tape, leaks="ignore") as session:
+        start.set()
+        done.wait()
+    thread.join()
+    assert [leak.name for leak in session.leaks] == ["audit.connect"]
+    with testbench.open_tape(tape) as events:
+        assert "lane.start" not in {f"{event.kind}.{event.op}" for event in events}
