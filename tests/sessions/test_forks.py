@@ -52,7 +52,10 @@ def test_an_unseen_fork_is_a_leak_with_its_line(tape: Path) -> None:
     """While recording it happens, and the end of the session tells where, once."""
     with pytest.warns(testbench.LeakWarning, match=r"audit\.fork at .*in fork_unseen"), testbench.record(tape):
         fork_unseen()
-    with pytest.warns(testbench.LeakWarning, match=r"process\.unseen_fork at .*in announce_fork"), testbench.record(tape):
+    with (
+        pytest.warns(testbench.LeakWarning, match=r"process\.unseen_fork at .*in announce_fork"),
+        testbench.record(tape),
+    ):
         announce_fork()
 
 

@@ -116,5 +116,6 @@ def _file_events(files: FileEvents) -> dict[str, Handler]:
         "sqlite3.connect": files.database,
         "sqlite3.load_extension": files.extension,
         "ctypes.dlopen": files.library,
-        **dict.fromkeys(("builtins.input", "syslog.syslog"), files.asked),
+        "builtins.input": files.asked,
+        "syslog.syslog": files.logged,
     }

@@ -14,6 +14,10 @@ from testbench.where import user_frame
 
 Report = Callable[[str, Plain], None]
 
+_PASSING: Final = frozenset(f"testbench.recorders.files.{name}" for name in ("_opening", "_reads", "_lookups"))
+"""Modules of ours that open for the program, where that is none of their business: for writing, say."""
+_LOADING: Final = frozenset(("ctypes", "testbench.recorders._foreign"))
+
 _WRITES: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 _SHARED: Final = "/dev/shm/"
 _LIBC: Final = ("libc.", "libm.", "libdl.", "libpthread.", "librt.", "libpython")
@@ -73,37 +77,41 @@ class FileEvents:
     def mapped(self, file: Any, *_: Any) -> None:
         """Look at ``mmap``: of memory that has a name, other processes may have a part."""
         path = path_behind(file) if isinstance(file, int) and file >= 0 else ""
-        if path.startswith(_SHARED) and program_asks(crossing_frame()):
+        if path.startswith(_SHARED) and _is_asked_for():
             self._report("shared_memory", {"path": path})
 
     def library(self, path: Any, *_: Any) -> None:
         """Look at ``ctypes.dlopen``; the functions of the C library that cross something are watched by name."""
         text = text_of(path)
-        if text and not os.path.basename(text).startswith(_LIBC) and self._is_asked_for():
+        if text and not os.path.basename(text).startswith(_LIBC) and _is_asked_for(_LOADING):
             self._report("c_library", {"library": text})
 
     def asked(self, *_: Any) -> None:
-        """Look at ``input``, and at ``syslog.syslog``: what is typed, and who reads a log, is on no tape."""
-        frame = crossing_frame()
-        if frame is not None and program_asks(frame):
+        """Look at ``input``."""
+        if _is_asked_for():
             self._report("terminal", {})
+
+    def logged(self, *_: Any) -> None:
+        """Look at ``syslog.syslog``."""
+        if _is_asked_for():
+            self._report("log", {})
 
     def extension(self, _: Any, path: Any = "", *__: Any) -> None:
         """Look at ``sqlite3.load_extension``."""
         self.library(path)
 
     def _look(self, op: str, path: str, *, written: bool) -> None:
-        if path and not self._paths.own(path, written=written) and self._is_asked_for():
+        if path and not self._paths.own(path, written=written) and _is_asked_for():
             user = user_frame(crossing_frame())
             found = self._paths.found(path, "<" if user is None else user.f_code.co_filename, written=written)
             if found:
                 self._report(op, {"path": found})
 
-    @staticmethod
-    def _is_asked_for() -> bool:
-        """Tell whether it is done for the program: not by ourselves, nor by a test runner, nor to import a module."""
-        frame = crossing_frame()
-        return frame is not None and program_asks(frame) and not is_importing(frame)
+
+def _is_asked_for(beside: frozenset[str] = _PASSING) -> bool:
+    """Tell whether it is done for the program: not by ourselves, nor by a test runner, nor to import a module."""
+    frame = crossing_frame(beside=beside)
+    return frame is not None and program_asks(frame) and not is_importing(frame)
 
 
 def _within(path: Any, directory: Any) -> str:

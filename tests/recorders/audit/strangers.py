@@ -64,7 +64,7 @@ def main() -> None:
                 udp.sendto(b"hello", ("127.0.0.1", int(address)))
             else:
                 kept.append(socket.socket(socket.AF_UNIX if way == "unix" else socket.AF_INET))
-                kept[-1].connect(address if way == "unix" else ("127.0.0.1", int(address)))
+                kept[-1].connect(address.replace("@", "\0") if way == "unix" else ("127.0.0.1", int(address)))
 
 
 if __name__ == "__main__":
