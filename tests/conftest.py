@@ -1,4 +1,4 @@
-"""What all tests share: the Hypothesis profiles, and the proof that each test gives the world back."""
+"""What all tests share: the Hypothesis profiles, and the proof that each gives the world back and leaves no thread."""
 
 from __future__ import annotations
 
@@ -7,12 +7,17 @@ import _signal
 import _socket
 import _thread
 import os
+import sys
+import threading
 import time
+from collections.abc import Collection, Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from testbench.inplace import _layout
+from testbench.inplace import _layout, real
+from testbench.inplace.own import OWN_THREADS
+from testbench.where import user_line
 
 _SLOW_MACHINE = [HealthCheck.too_slow]
 
@@ -43,3 +48,33 @@ def _the_world_is_given_back():
     yield
     left = [face.__name__ for face, body in zip(_FACES, before, strict=True) if not _layout.stands(face, body)]
     assert left == [], f"still redirected after this test: {left}"
+
+
+_PATIENCE_S = 5
+"""How long a thread that is about to end may take to, on a busy machine."""
+
+
+@pytest.fixture
+def leaves_threads() -> None:
+    """Be asked for by a test that means to leave a thread behind, one that waits for ever say."""
+
+
+@pytest.fixture(autouse=True)
+def no_thread_stays(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test that leaves a thread running: it would go on in the middle of other tests."""
+    before = {*sys._current_frames()}
+    yield
+    if "leaves_threads" not in request.fixturenames and (left := _left(before)):
+        pytest.fail(f"it left threads running: {left}")
+
+
+def _left(before: Collection[int]) -> list[str]:
+    """Return where other threads than these are, apart from those of testbench, after time to come to their ends."""
+    until_s = real.monotonic() + _PATIENCE_S
+    while left := sys._current_frames().keys() - OWN_THREADS - before:
+        for thread in [each for each in threading.enumerate() if each.ident in left]:
+            thread.join(_PATIENCE_S)
+        if real.monotonic() > until_s:
+            frames = sys._current_frames()
+            return [f"{frames[ident].f_code.co_qualname}, {user_line(frames[ident])}" for ident in left]
+    return []

@@ -191,7 +191,11 @@ class Lanes:
             if self.single:
                 self._go_parallel(parent)
             name = parent.next_child()
-            child = self._born(parent, name)
+            try:
+                child = self._born(parent, name)
+            except BaseException:
+                _never_starts(function)
+                raise
             self.alone = False
             parent.children += 1
             if options.get("handle") is not None:
@@ -242,6 +246,13 @@ class Lanes:
             self._many()
         finally:
             lane.depth = depth
+
+
+def _never_starts(function: Callable[..., Any]) -> None:
+    """Let `threading` count a thread no longer that was to run ``Thread._bootstrap``; for an Exception it does so."""
+    thread = getattr(function, "__self__", None)
+    if isinstance(thread, threading.Thread):
+        threading._limbo.pop(thread, None)  # type: ignore[attr-defined]
 
 
 _TOLD: Final[Any] = next((kind for kind in tuple.__subclasses__() if kind.__name__ == "UnraisableHookArgs"), None)

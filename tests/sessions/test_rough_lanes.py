@@ -222,13 +222,14 @@ def _in_threads(*asked: str) -> None:
 
 
 def test_more_lanes_than_recorded_are_a_divergence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The start of a lane that the tape does not have is refused by name, not its first event."""
-    tape = tmp_path / "t.tape"
+    """The start of a lane that the tape does not have is refused by name, and `threading` counts no such thread."""
+    tape, before = tmp_path / "t.tape", threading.active_count()
     with testbench.record(tape):
         _in_threads("one", "two")
         ask("end")
     told = _diverges(tape, lambda: (_in_threads("one", "two"), _in_threads("three"), ask("end")), monkeypatch)
     assert "the program started the lane main.3" in str(told)
+    assert threading.active_count() == before
 
 
 def test_a_lane_that_never_starts_is_a_divergence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
