@@ -30,7 +30,7 @@ def test_the_first_run_records_and_the_next_one_replays(asking: Any) -> None:
     assert asking.tapes == ["test_a/test_ask.tape"]
     asking.write("said", "farewell")
     asking.run(expect="1 passed")
-    asking.run("--testbench-mode=off", expect="1 failed")
+    assert "nothing recorded and nothing replayed" in asking.run("--testbench-mode=off", expect="1 failed")
 
 
 def test_the_fixture_gives_the_live_session(suite: Any) -> None:
@@ -52,7 +52,10 @@ def test_the_fixture_gives_the_live_session(suite: Any) -> None:
 
 
 def test_a_tape_is_kept_only_if_the_test_passed(asking: Any) -> None:
-    """A test that fails while recording leaves the good tape as it was, and says where its own is."""
+    """A test that fails while recording leaves the good tape as it was, if any, and says where its own is."""
+    asking.write("said", "farewell")
+    assert "there is still no" in asking.run(expect="1 failed")
+    asking.write("said", "hello")
     asking.run(expect="1 passed")
     good = (asking.path / "tapes/test_a/test_ask.tape").read_bytes()
     asking.write("said", "farewell")
@@ -114,6 +117,8 @@ def test_a_missing_tape_is_an_error_in_replay_even_if_nothing_is_asked(suite: An
     assert "pytest test_a.py::test_a --testbench-mode=record" in out
     out = suite.run(CI="1", expect="1 failed")
     assert "CI is set, so it only replays" in out
+    assert "the session with" in out
+    assert "did not open" in out
     assert suite.tapes == []
 
 
