@@ -55,9 +55,10 @@ def recording(options: Options, path: StrPath) -> Run:
     file = TapeFile.create(path)
     with set_aside_unless_whole(file):
         writer = Writer(file.fd, made if redacting is None else cast("dict[str, Plain]", redacting.value(made)))
-    now_ns = virtual.monotonic_ns if virtual is not None and virtual.still else monotonic_ns
+    still = virtual is not None and virtual.still
+    now_ns = virtual.monotonic_ns if virtual is not None and still else monotonic_ns
     return Run(
-        mode=Recording(writer, now_ns, redacting, _kinds.pieces(recorders), order),
+        mode=Recording(writer, now_ns, redacting, _kinds.pieces(recorders), order, stands_still=still),
         recorders=recorders,
         interception=options.interception,
         keep=file.commit,

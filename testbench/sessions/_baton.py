@@ -34,8 +34,8 @@ class Baton:
         main: the lane that runs now.
         candidates: picks those of them that come from outside who may go on now, the first one first.
         relieve: runs the handlers of signals that came to a lane before it began to wait.
-        still: how those who wait notice that nobody can go on any more; without it they wait for ever, and the time for
-            a lock runs out by the real clock and not by the tape.
+        still: how those who wait notice that nobody can go on any more; without it they wait for ever.
+        by_tape: the time for a lock runs out by the tape, and not by the real clock.
         strays: told of lanes that lose it, and ask for it again.
 
     Attributes:
@@ -53,6 +53,7 @@ class Baton:
         *,
         relieve: Callable[[Lane], None],
         still: Still | None = None,
+        by_tape: bool = False,
         strays: Strays | None = None,
     ) -> None:
         self.holder: Lane | None = main
@@ -60,13 +61,13 @@ class Baton:
         self.waking: Lane | None = None
         self.since_ns = self.stirred_ns = real.monotonic_ns()
         self._candidates = candidates
-        self._by_tape = still is not None
+        self._by_tape = by_tape
         self._strays = strays
         self._mutex = real.Mutex()
         self._ready: deque[Wait] = deque()
         self._outside: list[Wait] = []
         self._asleep: dict[Hashable, deque[Wait]] = {}
-        self._vigil = Vigil(self, still, relieve)
+        self._vigil = Vigil(self, still, relieve, by_tape=by_tape)
 
     # Giving it up.
 

@@ -10,6 +10,7 @@ from testbench.protocol import Effect, Pieces, Plain
 from testbench.redaction import Redactor
 from testbench.sessions._appending import Appender
 from testbench.sessions._call import KindCall
+from testbench.sessions._deadlock import Deadlock
 from testbench.sessions._errors import capture
 from testbench.sessions._facts import RecordedFacts
 from testbench.sessions._handling import RecordedSignals
@@ -37,6 +38,7 @@ class Recording:
         redactor: takes secrets out of what is written; None leaves them there.
         pieces: per kind and op, which bytes of its events are pieces of streams.
         order: how much of the order of lanes a replay is to repeat.
+        stands_still: whether time does, so that a program all of whose threads wait for each other is told.
     """
 
     mode = "record"
@@ -48,6 +50,8 @@ class Recording:
         redactor: Redactor | None = None,
         pieces: Mapping[str, Pieces] | None = None,
         order: Order = STRICT,
+        *,
+        stands_still: bool = False,
     ) -> None:
         self._now_ns = now_ns
         self.redactor = redactor
@@ -57,7 +61,13 @@ class Recording:
         self._finished = False
         self.leaks = Leaks()
         self.lanes = Lanes(self._born, self._adopted, self._go_parallel, self._begin, self._ended)
-        self._baton = order.recording_baton(self.lanes.main, relieve=self._relieve, strays=Strays(self.leaks))
+        self._deadlock = Deadlock(self.lanes)
+        self._baton = order.recording_baton(
+            self.lanes.main,
+            relieve=self._relieve,
+            still=self._deadlock if stands_still else None,
+            strays=Strays(self.leaks),
+        )
         self.follows_locks = order.follows_locks(replaying=False)
         self._runs = RecordedRuns(self, self._appender, self._baton)
         self.waiting = Waiting(self.lanes, self._baton, self, endless=True)
@@ -213,14 +223,22 @@ class Recording:
         self.signals.leave(lane, None)
 
     def stalled(self, lane: Lane) -> None:
-        """Do nothing: a program that waits for ever is its own affair."""
+        """Report that the program has stopped for good.
 
-    def failed(self) -> None:
-        """Return nothing: what a recording fails of is no reason for the program to wait less."""
+        Raises:
+            RecordingError: with all lanes, and what they wait for.
+        """
+        error = self._deadlock.found(lane)
+        self._break(error, "lane.wait", raised=True)
+        raise error
+
+    def failed(self) -> TestbenchError | None:
+        """Return why nobody is let wait any more: the program has stopped for good."""
+        return None if self._finished else self._deadlock.error
 
     def in_vain(self) -> bool:
-        """Tell that nobody waits in vain."""
-        return False
+        """Tell whether the lanes wait in vain."""
+        return self._deadlock.error is not None
 
     # What is no crossing.
 

@@ -70,7 +70,7 @@ class Replaying:
         self.lanes = Lanes(self._born, self._adopted, self._runs.go_parallel, self._begin, self._ended)
         self._still = Standstill(self.lanes, stall_s, hopeless=self._is_hopeless, awaited=self._awaits_signal)
         self._baton = order.replaying_baton(
-            self.lanes.main, lambda: self.cursor, relieve=self._relieve, still=self._still
+            self.lanes.main, lambda: self.cursor, relieve=self._relieve, still=self._still, by_tape=True
         )
         self.follows_locks = order.follows_locks(replaying=True)
         self.waiting = Waiting(self.lanes, self._baton, self, endless=False)

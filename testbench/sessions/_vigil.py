@@ -93,12 +93,14 @@ class Vigil:
         baton: what they wait for.
         still: how they notice that they wait in vain; without it they wait for ever.
         relieve: runs the handlers of signals that came to a lane before it began to wait.
+        by_tape: whether a tape says who goes on; a lane that waits for the baton alone gets it soon where none does.
     """
 
-    def __init__(self, baton: Held, still: Still | None, relieve: Callable[[Lane], None]) -> None:
+    def __init__(self, baton: Held, still: Still | None, relieve: Callable[[Lane], None], *, by_tape: bool) -> None:
         self._baton = baton
         self._still = still
         self._relieve = relieve
+        self._by_tape = by_tape
         self._watch = Watch()
         self._waiting = 0
 
@@ -141,8 +143,8 @@ class Vigil:
     def _look_around(self, wait: Wait) -> str | None:
         """Return what lets the lane go on; `_GOES_ON` if it waits further."""
         baton, still = self._baton, self._still
-        if wait.lane.deferred and (still is not None or wait.key is not None):
-            self._relieve(wait.lane)  # while recording, a lane that waits for the baton alone gets it soon
+        if wait.lane.deferred and (self._by_tape or wait.key is not None):
+            self._relieve(wait.lane)
         if wait.free is not None and baton.holder is None and wait.free():
             baton.wake_anyhow()
         holder = baton.holder

@@ -10,12 +10,14 @@ import signal
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
 import pytest
 
 import testbench
+from testbench import real_clock
 
 
 def held_twice() -> None:
@@ -138,3 +140,67 @@ def test_a_program_that_handles_signals_from_outside_is_waited_for(tmp_path: Any
     finally:
         signal.signal(signal.SIGUSR1, before)
         sender.join()
+
+
+def crossed() -> None:
+    """Two threads, each of which holds what the other one wants."""
+    first, second, both = threading.Lock(), threading.RLock(), threading.Barrier(2)
+
+    def take(mine: Any, other: Any) -> None:
+        with mine:
+            both.wait()
+            with other:
+                pytest.fail("nobody gets both")
+
+    started = [threading.Thread(target=take, args=locks) for locks in ((first, second), (second, first))]
+    for thread in started:
+        thread.start()
+    for thread in started:
+        thread.join()
+
+
+def starved() -> None:
+    """A pool all of whose workers wait for work that only they could do."""
+    with ThreadPoolExecutor(2) as pool:
+        asked = threading.Barrier(2)
+
+        def ask() -> Any:
+            asked.wait()
+            return pool.submit(int).result()
+
+        list(pool.map(lambda _: ask(), range(2)))
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+@pytest.mark.parametrize(
+    ("program", "waits_for"), [(crossed, "main.1 waits for a lock"), (starved, "main.2 waits for")]
+)
+def test_threads_that_wait_for_each_other_for_ever_are_named(tmp_path: Any, program: Any, waits_for: str) -> None:
+    """The error has all threads; it is raised in each of them, so that none is left."""
+    before = threading.enumerate()
+    path = tmp_path / "run.tape"
+    with pytest.raises(testbench.RecordingError, match="never ends") as told, testbench.record(path, clock="paused"):
+        program()
+    assert waits_for in str(told.value)
+    assert "main waits for" in str(told.value)
+    for thread in set(threading.enumerate()).difference(before):
+        thread.join(20)
+        assert not thread.is_alive()
+    assert not path.exists()
+
+
+def test_threads_that_wait_for_one_from_before_are_waited_for(tmp_path: Any) -> None:
+    """Whoever was there before the session may let them go on."""
+    begun, go, path = threading.Event(), threading.Event(), tmp_path / "run.tape"
+    before = threading.Thread(target=lambda: begun.wait() and real_clock.sleep(0.2) is None and go.set())
+    before.start()
+
+    def wait() -> None:
+        begun.set()
+        go.wait()
+
+    with testbench.record(path, clock="paused", leaks="ignore"):
+        waiting = threading.Thread(target=wait)
+        waiting.start()
+        waiting.join()
+    before.join()
