@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import attrs
 
 from testbench import _kinds
-from testbench._beginning import check_complete, check_interception, redactor_of, set_aside_unless_whole
+from testbench._beginning import check_complete, check_interception, overlay_of, redactor_of, set_aside_unless_whole
 from testbench._header import warn_of_hash_seed
 from testbench._options import Options, StrPath
 from testbench.errors import TapeVersionError, UsageError
@@ -26,6 +29,9 @@ from testbench.sessions import (
     highest_on,
 )
 from testbench.tape import Reader, TapeFile, Writer
+
+if TYPE_CHECKING:
+    from testbench.overlay import Overlay
 
 
 def replaying(options: Options, path: StrPath, rerecord: StrPath | None = None) -> Run:
@@ -54,7 +60,8 @@ def _run(options: Options, reader: Reader, path: StrPath, rerecord: StrPath | No
     order = _order(options, meta, path)
     if order.by_lane and rerecord is not None:
         raise UsageError("rerecord= needs the recorded order; give order='strict' or 'boundary', and no shuffle=")
-    recorders = _recorders(options, meta, path, rerecord)
+    overlay = overlay_of(options)
+    recorders = _recorders(options, meta, path, rerecord, overlay)
     warn_of_hash_seed(meta)
     found = places_of(_names(meta), options.placeholders)
     file = None if rerecord is None else TapeFile.create(rerecord)
@@ -84,22 +91,27 @@ def _run(options: Options, reader: Reader, path: StrPath, rerecord: StrPath | No
         meta=meta,
         places=found,
         streaming=_kinds.streaming(recorders),
+        around=overlay,
     )
 
 
-def _recorders(options: Options, meta: Mapping[str, Plain], path: StrPath, rerecord: StrPath | None) -> list[Recorder]:
+def _recorders(
+    options: Options, meta: Mapping[str, Plain], path: StrPath, rerecord: StrPath | None, overlay: Overlay | None
+) -> list[Recorder]:
     """Return the recorders for what is on a tape, made as they were when it was recorded."""
     there, host = _kinds.recorded(meta), meta.get("host")
+    files = FileSettings.recorded(meta, options.roots, (path, path if rerecord is None else rerecord))
     settings = Settings(
         env=options.env,
         environ=options.environ,
         zone=host.get("zone") if isinstance(host, dict) else None,
         recorded=there,
         allowed=options.allow,
-        files=FileSettings.recorded(meta, options.roots, (path, path if rerecord is None else rerecord)),
+        files=attrs.evolve(files, overlay=overlay),
         ordered=_kinds.orders_waits(meta),
     )
-    recorders = _kinds.make(options, settings, tuple(there))
+    kinds = tuple(there) if overlay is None or "files" in there else (*there, "files")
+    recorders = _kinds.make(options, settings, kinds)
     _kinds.check_versions(there, recorders, path)
     return recorders
 

@@ -10,11 +10,11 @@ from typing import Any, Final
 import attrs
 
 from testbench._answering import replaying, splicing
-from testbench._beginning import recording, verified
+from testbench._beginning import recording, unrecorded, verified
 from testbench._once import once
 from testbench._opened import Tape
 from testbench._options import Options, StrPath, one_of
-from testbench.sessions import Run, Session
+from testbench.sessions import Session
 
 MODES: Final = ("replay", "once", "record", "splice", "verify", "off")
 ALIASES: Final = {"none": "replay", "all": "record", "rewrite": "record", "new_episodes": "splice"}
@@ -53,6 +53,9 @@ class Testbench(Options):
         roots: with ``effects="roots"``: directories under which it is. Default: the working directory of each child,
             and those that HOME and TMPDIR name if it is given others than the program has. On replay: where these
             directories are now, in the same order.
+        overlay: a directory that stays what it was, whatever is done in it: ``session.files.diff()`` tells what that
+            is, and ``session.files.apply()`` does it; at the end, the rest is gone. Or an `Overlay` that is not open.
+            See `testbench.Overlay`.
         fidelity: in mode ``verify``, what counts as a difference: ``"byte"``, ``"semantic"``, ``"outcome"`` or
             ``"phase"``; see `testbench.fidelity`.
         environ: names of variables, or patterns with ``*``, whose values are recorded when the program goes through all
@@ -101,7 +104,7 @@ class Testbench(Options):
         """Return a session in a named mode; see `session`."""
         chosen = effective_mode(path, mode)
         if chosen == "off":
-            return Session(Run)
+            return Session(lambda: unrecorded(self))
         if chosen == "record" and ALIASES.get(mode, mode) == "once":
             record, replay = partial(recording, self), partial(replaying, self)
             return Session(lambda: once(path, self.stall_s, record, replay), leaks=self.leaks)

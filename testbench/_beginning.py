@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import attrs
 
@@ -24,11 +24,15 @@ from testbench.redaction import Redactor, redactor
 from testbench.sessions import Order, Recording, Run
 from testbench.tape import Reader, TapeFile, Writer
 
+if TYPE_CHECKING:
+    from testbench.overlay import Overlay
+
 
 def recording(options: Options, path: StrPath) -> Run:
     """Begin a recording to a new tape."""
     check_interception(options)
-    virtual, files, order = _virtual(options), _files(options, path), Order(options.order or "strict")
+    overlay, order = overlay_of(options), Order(options.order or "strict")
+    virtual, files = _virtual(options), attrs.evolve(_files(options, path), overlay=overlay)
     settings = Settings(
         virtual=virtual,
         seed=options.seed,
@@ -66,6 +70,7 @@ def recording(options: Options, path: StrPath) -> Run:
         meta=made,
         places=found,
         streaming=_kinds.streaming(recorders),
+        around=overlay,
     )
 
 
@@ -79,6 +84,25 @@ def verified(options: Options, path: StrPath) -> Run:
         like = attrs.evolve(like, effects="roots", roots=files.roots)
     like = attrs.evolve(like, files=cast("Any", files.files))
     return verifying(Path(path), options.fidelity, lambda live: recording(like, live))
+
+
+def unrecorded(options: Options) -> Run:
+    """Begin a run of which nothing is recorded; its overlay is there all the same."""
+    overlay = overlay_of(options)
+    if overlay is None:
+        return Run()
+    only = attrs.evolve(options, recorders=("files",))
+    return Run(recorders=_kinds.make(only, Settings(files=FileSettings(overlay=overlay)), ()), around=overlay)
+
+
+def overlay_of(options: Options) -> Overlay | None:
+    """Return the overlay that the session is in."""
+    given = options.overlay
+    if given is None:
+        return None
+    from testbench.overlay import Overlay  # most sessions have none
+
+    return given if isinstance(given, Overlay) else Overlay(given)
 
 
 def check_interception(options: Options) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 import os
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import attrs
 
@@ -16,6 +16,9 @@ from testbench.protocol import Plain, Recorder
 from testbench.recorders import BUILTIN, instant_ns
 from testbench.redaction import Redact, as_values, check_redact
 from testbench.sessions import ORDERS, Rules
+
+if TYPE_CHECKING:
+    from testbench.overlay import Overlay
 
 StrPath = str | os.PathLike[str]
 
@@ -55,6 +58,7 @@ class Options:
     files: Literal["off", "programs", "observed", "sealed"] | None = None
     effects: Literal["none", "roots"] = attrs.field(default="none")
     roots: tuple[str, ...] | None = attrs.field(default=None, converter=_optional_paths)
+    overlay: StrPath | Overlay | None = None
     environ: tuple[str, ...] = attrs.field(default=(), converter=tuple)
     fidelity: Literal["byte", "semantic", "outcome", "phase"] = attrs.field(default="semantic")
     leaks: Literal["ignore", "warn", "fail"] = attrs.field(default="warn")
@@ -99,6 +103,8 @@ class Options:
             raise UsageError(
                 f"files={self.files!r} is recorded by the kind files; name it in recorders= too, or name none"
             )
+        if self.overlay is not None and self.recorders is not None and "files" not in self.recorders:
+            raise UsageError("overlay= is of the kind files; name it in recorders= too, or name none")
         for given in self.recorders or ():
             if isinstance(given, str):
                 one_of("recorders", given, tuple(BUILTIN))

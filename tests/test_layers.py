@@ -59,10 +59,11 @@ BELOW = {
         "secret_names",
     },
     "overlay": {"errors", "inplace", "recorders"},  # a tree that is put back is the same there and there
-    "_options": {"errors", "protocol", "redaction", "places", "sessions", "recorders", "_fidelity"},
+    "_options": {"errors", "overlay", "protocol", "redaction", "places", "sessions", "recorders", "_fidelity"},
     "_kinds": {"errors", "protocol", "sessions", "recorders", "_options"},
     "_beginning": {
         "errors",
+        "overlay",
         "protocol",
         "inplace",
         "redaction",
@@ -77,6 +78,7 @@ BELOW = {
     },
     "_answering": {
         "errors",
+        "overlay",
         "protocol",
         "inplace",
         "redaction",

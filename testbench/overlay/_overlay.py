@@ -9,6 +9,7 @@ from typing import Final, Literal
 
 from testbench.errors import UsageError
 from testbench.inplace import check_supported, real
+from testbench.inplace.elsewhere import standing
 from testbench.overlay._bringing import bring
 from testbench.overlay._children import Children
 from testbench.overlay._comparing import Comparison, entries
@@ -57,6 +58,7 @@ class Overlay:
         self._aside = None if aside is None else os.fsencode(aside)
         self._root = ""
         self._comparison: Comparison | None = None
+        self._owner = 0
         self._stack = ExitStack()
 
     @property
@@ -78,13 +80,14 @@ class Overlay:
         check_supported()
         if _open:
             raise UsageError(f"the overlay of {_open[0].root} is open, and there can be but one; close it first")
-        self._root = self._resolved()
+        self._root, self._owner = self._resolved(), real.getpid()
         with ExitStack() as stack:
             comparison = self._begin(stack)
             ground = Ground(self._root, os.fsdecode(comparison.view), deny=self._deny)
             stack.enter_context(Redirects(ground).installed())
             stack.enter_context(Children(ground).installed())
             stack.enter_context(guarding(ground))
+            stack.enter_context(standing(ground.resolved))
             stack.callback(_go_to, ground, into=False)  # before the functions are what they were
             _go_to(ground, into=True)
             self._comparison = comparison
@@ -94,9 +97,13 @@ class Overlay:
         return self
 
     def close(self) -> None:
-        """End: the program writes to the root again. What has not been applied is gone."""
-        self._stack.close()
-        self._comparison = None
+        """End: the program writes to the root again. What has not been applied is gone.
+
+        A fork stays in it to its own end, whatever it leaves.
+        """
+        if real.getpid() == self._owner:
+            self._stack.close()
+            self._comparison = None
 
     def __enter__(self) -> Overlay:
         return self.open()

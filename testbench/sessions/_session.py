@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from types import TracebackType
 from typing import Any
 
@@ -56,6 +56,7 @@ class Run:
         set_aside: called at the end of any other run.
         named: what the session calls itself, where that is not the name of the engine.
         meta: header of the tape.
+        around: entered before the recorders, and left after them; None if nothing is.
     """
 
     mode: Recording | Replaying | None = None
@@ -67,6 +68,7 @@ class Run:
     set_aside: Callable[[], object] = _nothing
     named: str = ""
     meta: Mapping[str, Plain] = attrs.field(factory=dict)
+    around: AbstractContextManager[object] | None = None
 
 
 class Session:
@@ -209,9 +211,12 @@ class Session:
 
     def _install(self) -> None:
         mode = self._mode
-        if mode is None:
-            return
         with UndoStack() as stack:
+            if self._run.around is not None:
+                stack.enter_context(self._run.around)
+            if mode is None:
+                self._stack = stack.pop_all()
+                return
             way = stack.enter_context(intercepting(self._run.interception))
             stack.enter_context(collector_callbacks_rest())
             hide_own_threads(stack)

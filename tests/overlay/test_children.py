@@ -179,3 +179,19 @@ def test_a_program_that_replaces_itself_stays_in_it(root: Path) -> None:
         assert os.waitpid(pid, 0)[1] == 0
         assert (root / "new").read_text() == "written\n"
     assert tree_of(root) == before
+
+
+def test_a_fork_that_leaves_it_ends_nothing(root: Path) -> None:
+    """A child that comes to the end of the block writes to the overlay still, which is there for the program."""
+    before = tree_of(root)
+    with testbench.Overlay(root) as overlay:
+        pid = os.fork()
+        if not pid:
+            try:
+                overlay.close()
+                (root / "late").write_text("late")
+            finally:
+                os._exit(0)
+        os.waitpid(pid, 0)
+        assert (root / "late").read_text() == "late"
+    assert tree_of(root) == before

@@ -19,7 +19,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
+from testbench.errors import UsageError
 from testbench.inplace import UndoStack
 from testbench.protocol import Call, Matcher, Pieces, Plain
 from testbench.recorders._births import Births
@@ -28,7 +30,7 @@ from testbench.recorders.files._lookups import Lookups
 from testbench.recorders.files._opening import PIECES
 from testbench.recorders.files._policy import Policy
 from testbench.recorders.files._reads import Reads
-from testbench.recorders.files._settings import FileSettings
+from testbench.recorders.files._settings import Changes, FileSettings
 
 
 def _anywhere(recorded: Plain, live: Plain) -> str | None:
@@ -66,3 +68,33 @@ class Files:
             if settings.effects:
                 Effects(call, settings.declared(), settings.skipped()).install(self._births, stack)
             yield
+
+    def diff(self) -> Any:
+        """Return what has been changed in the overlay of the session; see `testbench.Overlay.diff`.
+
+        Raises:
+            UsageError: it has none.
+        """
+        return self._overlay.diff()
+
+    def apply(self) -> None:
+        """Bring that to the directory; see `testbench.Overlay.apply`.
+
+        Raises:
+            UsageError: the session has no overlay.
+        """
+        self._overlay.apply()
+
+    def discard(self) -> None:
+        """Forget it; see `testbench.Overlay.discard`.
+
+        Raises:
+            UsageError: the session has no overlay.
+        """
+        self._overlay.discard()
+
+    @property
+    def _overlay(self) -> Changes:
+        if self._settings.overlay is None:
+            raise UsageError("this session has no overlay, so its changes are real; give the directory as overlay=")
+        return self._settings.overlay

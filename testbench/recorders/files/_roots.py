@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from testbench.inplace import real
+from testbench.inplace.elsewhere import stands
 
 _GIVEN: Final = (("home", "HOME"), ("tmp", "TMPDIR"))
 """Roots that a child has if its environment says so, and differs in that from the program's."""
@@ -67,7 +68,7 @@ def _working_directory(cwd: Any) -> list[bytes]:
 
 
 def _where(path: bytes) -> bytes:
-    fd = real.open(path, _LOOK)
+    fd = real.open(stands(path), _LOOK)
     try:
         return real.readlink(b"/proc/self/fd/%d" % fd)
     finally:

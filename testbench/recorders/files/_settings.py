@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final, Protocol
 
 import attrs
 
@@ -18,6 +18,19 @@ _BESIDE: Final = ("", ".partial", ".failed")
 """What a tape is called while it is written, and after."""
 
 
+class Changes(Protocol):
+    """What holds changes of a directory; see `testbench.Overlay`."""
+
+    def diff(self) -> Any:
+        """Return the changes."""
+
+    def apply(self) -> None:
+        """Bring them to the directory."""
+
+    def discard(self) -> None:
+        """Forget them."""
+
+
 @attrs.frozen(kw_only=True)
 class FileSettings:
     """What is recorded of files in one session.
@@ -29,6 +42,7 @@ class FileSettings:
         reads: what the program reads is: ``"off"``, ``"observed"``: what it is, or ``"sealed"``: all of it.
         path: PATH as it is recorded, if looking for programs is.
         tapes: paths of the tapes of the session, which are no files of the program.
+        overlay: holds what is changed in a directory, None for no one.
     """
 
     effects: bool = False
@@ -37,6 +51,7 @@ class FileSettings:
     reads: str = "off"
     path: str | None = None
     tapes: tuple[str | os.PathLike[str], ...] = ()
+    overlay: Changes | None = None
 
     @classmethod
     def recorded(
@@ -65,7 +80,7 @@ class FileSettings:
     @property
     def wanted(self) -> bool:
         """Whether there is anything to do."""
-        return self.effects or self.programs
+        return self.effects or self.programs or self.overlay is not None
 
     @property
     def files(self) -> str:
