@@ -193,7 +193,8 @@ class Redirects:
         def open(file: Any, mode: Any = "r", *args: Any, **options: Any) -> Any:
             if type(file) is not str or "opener" in options or len(args) > _OPENER:
                 if isinstance(file, int) or options.get("opener") is not None or len(args) > _OPENER:
-                    return original(file, mode, *args, **options)  # an opener calls os.open
+                    with passing():
+                        return original(file, mode, *args, **options)  # an opener calls os.open
                 options.pop("opener", None)
             if mode in _READ_MODES:
                 return original(file, mode, *args, opener=reading, **options)

@@ -67,16 +67,40 @@ def part(name: str) -> bytes:
         return stream.read(3)
 
 
+def scan(name: str) -> Any:
+    """List a directory, and what its entries are; a link that leads to itself fails in the middle."""
+    with os.scandir(name) as entries:
+        return sorted((one.name, one.is_dir(), one.is_file(), one.is_symlink()) for one in entries)
+
+
+def walk(name: str) -> Any:
+    """Go through a tree; what `os.walk` keeps to itself, because it cannot be asked, is found too."""
+    found: list[Any] = []
+    lost: list[OSError] = []
+    for top, inside, files in os.walk(name, onerror=lost.append):
+        found.append((top, sorted(inside), sorted(files)))
+        found += [tried(os.stat, os.path.join(top, one)) for one in sorted(inside + files)]
+    return sorted(map(str, [*found, *((error.errno, error.filename) for error in lost)]))
+
+
+def tried(function: Callable[[str], os.stat_result], name: str) -> Any:
+    """Return what is found at a path, or why nothing is."""
+    try:
+        return name, said(function(name))
+    except OSError as error:
+        return name, error.errno
+
+
 READING: dict[str, Callable[[str], Any]] = {
     "read": lambda name: Path(name).read_bytes(),
     "part": part,
     "stat": lambda name: said(os.stat(name)),
     "lstat": lambda name: said(os.lstat(name)),
     "list": lambda name: sorted(os.listdir(name)),
-    "scan": lambda name: sorted((one.name, one.is_dir(), one.is_file(), one.is_symlink()) for one in os.scandir(name)),
+    "scan": scan,
     "link": os.readlink,
     "may": lambda name: [os.access(name, mode) for mode in (os.R_OK, os.X_OK)],
-    "walk": lambda name: sorted((top, sorted(inside), sorted(files)) for top, inside, files in os.walk(name)),
+    "walk": walk,
     "fd": through,
 }
 
@@ -126,6 +150,7 @@ def test_a_sealed_tape_needs_no_tree(made: list[Any], steps: list[Step], changes
 
 @settings(max_examples=20)
 @given(st.lists(CHANGES, max_size=8), st.lists(STEPS, max_size=12), st.lists(CHANGES, max_size=3))
+@example([("point", "a", b"")], [("scan", "."), ("walk", "."), ("read", "a")], [])
 @example([("write", "a", b"one")], [("read", "a")], [("write", "a", b"two")])
 @example([("write", "a", b"one")], [("part", "a")], [("write", "a", b"One")])
 def test_an_observed_tape_tells_every_difference(made: list[Any], steps: list[Step], changes: list[Any]) -> None:

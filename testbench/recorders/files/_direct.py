@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import io
-import sys
 from collections.abc import Callable
 from contextlib import ExitStack
-from types import CodeType
 from typing import Any, Final
 
 from testbench.errors import UnsupportedError
 from testbench.inplace._constructor import Constructor
 from testbench.protocol import Call
 
+_OF_OPEN: Final = 4
+"""So many arguments ``open`` gives, which has seen to it: an opener is the last."""
+
 _INSTEAD: Final = "use open(path, 'rb', buffering=0), which gives the same and is recorded"
 
 
 def watch_direct(
-    call: Call, named: Callable[[Any, Any], str | None], reads: Callable[[Any], bool], via: CodeType, stack: ExitStack
+    call: Call, named: Callable[[Any, Any], str | None], reads: Callable[[Any], bool], stack: ExitStack
 ) -> None:
     """Report as leaks what is read so, until the stack is closed.
 
@@ -25,7 +26,6 @@ def watch_direct(
         call: the waist.
         named: gives the path of a read of the program, None for what is none.
         reads: tells whether a mode reads what is there.
-        via: the code by which ``open`` comes here, which has seen to it.
         stack: unwinds at the end of the session.
     """
     try:
@@ -37,8 +37,8 @@ def watch_direct(
     def new(cls: type, /, *args: Any, **options: Any) -> Any:
         file = args[0] if args else options.get("file", -1)
         mode = args[1] if len(args) > 1 else options.get("mode", "r")
-        direct = type(file) is not int and sys._getframe(1).f_code is not via
-        if direct and not options.get("opener") and len(args) < 4 and reads(mode):
+        direct = type(file) is not int and len(args) < _OF_OPEN and not options.get("opener")
+        if direct and reads(mode):
             name = named(file, None)
             if name is not None:
                 return call.leak("direct", {"path": name}, lambda: original(cls, *args, **options), instead=_INSTEAD)

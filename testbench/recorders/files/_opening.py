@@ -62,25 +62,24 @@ class Opening:
 
     def install(self, stack: ExitStack) -> None:
         """Redirect ``open`` and ``os.open`` until the stack is closed."""
-        for function, make in ((os.open, self._os_open), (io.open, self._io_open)):
-            redirect = Redirect(function)
-            stack.callback(redirect.restore)
-            made = make(redirect.original)
-            redirect.to(made)
-        watch_direct(self._call, self._named, _reads, made.__code__, stack)
+        descriptor, stream = Redirect(os.open), Redirect(io.open)
+        stack.callback(descriptor.restore)
+        stack.callback(stream.restore)
+        descriptor.to(self._os_open(descriptor.original))
+        stream.to(self._io_open(stream.original, descriptor.original))
+        watch_direct(self._call, self._named, _reads, stack)
         self._growing.install(stack)
 
-    def _os_open(self, original: Callable[..., Any]) -> Any:
+    def _os_open(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def open(path: Any, flags: Any, mode: int = 0o777, *, dir_fd: int | None = None) -> Any:
-            if type(flags) is int and not flags & _REAL and (name := self._path(path, flags, dir_fd)) is not None:
-                return self._open(name, flags, lambda: original(path, flags, mode, dir_fd=dir_fd), path, dir_fd)
-            return original(path, flags, mode, dir_fd=dir_fd)
+            name = self._named(path, dir_fd) if type(flags) is int and _looks(flags) else None
+            if name is None:
+                return original(path, flags, mode, dir_fd=dir_fd)
+            return self._open(name, flags, lambda: original(path, flags, mode, dir_fd=dir_fd), path, dir_fd)
 
         return open
 
-    def _io_open(self, original: Callable[..., Any]) -> Any:
-        opened = os.open
-
+    def _io_open(self, original: Callable[..., Any], opens: Callable[..., int]) -> Callable[..., Any]:
         def open(
             file: Any,
             mode: Any = "r",
@@ -91,26 +90,20 @@ class Opening:
             closefd: Any = True,
             opener: Any = None,
         ) -> Any:
-            if opener is None and _reads(mode) and type(file) is not int and self._named(file, None) is not None:
-                opener = own
-            return original(file, mode, buffering, encoding, errors, newline, closefd, opener)
+            given = (file, mode, buffering, encoding, errors, newline, closefd)
+            if opener is not None:
+                return original(*given, opener)
+            name = self._named(file, None) if _reads(mode) and type(file) is not int else None
+            if name is None:
+                return original(*given)
 
-        def own(path: Any, flags: int) -> int:
-            """Open what CPython would open here; it has checked everything else by now."""
-            return opened(path, flags, 0o666)
+            def own(path: Any, flags: int) -> int:
+                """Open what CPython would open here; it has checked everything else by now."""
+                return self._open(name, flags, lambda: opens(path, flags, 0o666), path, None)
+
+            return original(*given, own)
 
         return open
-
-    def _path(self, path: Any, flags: int, dir_fd: Any) -> str | None:
-        """Return the path if opening it so means to read what is there."""
-        way = flags & os.O_ACCMODE
-        if (
-            way == os.O_WRONLY
-            or (flags & os.O_CREAT and flags & os.O_EXCL)
-            or (way != os.O_RDONLY and flags & os.O_TRUNC)
-        ):
-            return None
-        return self._named(path, dir_fd)
 
     def _open(self, name: str, flags: int, effect: Callable[[], int], path: Any, dir_fd: Any) -> int:
         if flags & (os.O_ACCMODE | os.O_CREAT):
@@ -230,6 +223,13 @@ class _Reading:
         """Close what was opened, since nobody will."""
         if self.fd >= 0:
             real.close(self.fd)
+
+
+def _looks(flags: int) -> bool:
+    """Tell whether opening a file so means to read what is there."""
+    way = flags & os.O_ACCMODE
+    fresh = (flags & os.O_CREAT and flags & os.O_EXCL) or (way != os.O_RDONLY and flags & os.O_TRUNC)
+    return not (flags & _REAL or way == os.O_WRONLY or fresh)
 
 
 def _reads(mode: Any) -> bool:

@@ -6,7 +6,8 @@ left alone                                  why
 the standard library, installed packages,   the interpreter's own; a tape is to fit another installation
 a virtual environment, time zones
 ``__pycache__``, ``*.pyc``                  byte code comes and goes
-``/proc``, ``/sys``, ``/dev``               no files: they say how process and machine stand now
+``/proc``, ``/sys``, ``/dev`` without       no files: they say how process and machine stand now
+``/dev/shm``
 the tape itself                             it is not there for the program
 whatever the import system, a traceback,    see `testbench.recorders.files._whose`
 the test runner reads
@@ -24,6 +25,7 @@ from typing import Final
 from testbench.inplace import real
 
 _KERNEL: Final = ("/proc", "/sys", "/dev")
+_MEMORY: Final = "/dev/shm/"
 _SYSTEM: Final = frozenset(("/", "/usr", "/usr/local"))
 """Where an interpreter may be installed without owning what is around it."""
 
@@ -69,7 +71,8 @@ class Policy:
         if f"/{_BYTE_CODE}/" in f"{path}/" or path.endswith(".pyc"):
             return True
         path = os.path.normpath(path)
-        return f"{path}/".startswith(self._alone) or path in self._tapes
+        alone = f"{path}/".startswith(self._alone) and not f"{path}/".startswith(_MEMORY)
+        return alone or path in self._tapes
 
 
 def text(path: bytes) -> str:

@@ -22,7 +22,7 @@ _RUNNERS: Final = frozenset(
 )
 """Packages that run the program; what they read is not what it reads."""
 
-_OURS_FOR_THEMSELVES: Final = ("testbench.cli", "testbench.pytest_plugin")
+_OURS_FOR_THEMSELVES: Final = ("testbench.cli", "testbench.pytest_plugin", "testbench.overlay")
 _PASSING: Final = ("testbench.", "importlib.resources")
 _PRINTS: Final = ("threading", "invoke_excepthook")
 """The function by which a traceback is printed in C, with the lines of the source."""

@@ -15,6 +15,7 @@ import tempfile
 import threading
 import tokenize
 from collections.abc import Callable
+from contextlib import nullcontext
 from os import stat as early_stat
 from pathlib import Path
 from typing import Any
@@ -506,6 +507,31 @@ def test_content_that_finds_no_room_is_told(world: World, monkeypatch: pytest.Mo
     monkeypatch.setattr("testbench.recorders.files._served.write_at", full)
     with pytest.raises(testbench.RefusedError, match=r"no room here \(No space left on device\)"):
         world.replay(program)
+
+
+@pytest.mark.parametrize("around", [True, False], ids=["around", "inside"])
+def test_an_overlay_and_a_session(world: World, around: bool) -> None:
+    """Around a session, an overlay is its world; inside, what goes through it is real, also on replay."""
+
+    def work() -> list[Any]:
+        Path("folder/new").write_text("new")
+        with open("text.txt", "r+", encoding="utf-8") as stream:
+            found = [stream.read(), stream.write("more")]
+        return [*found, Path("text.txt").read_text(encoding="utf-8"), sorted(os.listdir("folder"))]
+
+    def program() -> list[Any]:
+        if around:
+            return work()
+        with testbench.Overlay("."):
+            return work()
+
+    with testbench.Overlay(".") if around else nullcontext():
+        recorded = world.record(program)
+    assert sorted(os.listdir("folder")) == ["dirlink", "link", "lost", "sub"]
+    with testbench.Overlay(".") if around else nullcontext():
+        assert world.replay(program) == recorded
+    assert recorded[2].endswith("three\nmore")
+    assert ("open" in world.ops()) == around
 
 
 def test_the_word_is_checked(tmp_path: Path) -> None:
