@@ -289,3 +289,34 @@ def test_a_splice_goes_on_with_the_same_placeholders(tmp_path: Path) -> None:
     assert [row["what"] for row in asked] == ["a", "c", "d"]  # type: ignore[index]
     assert [row["password"] for row in asked] == ["${SECRET:1.}", "${SECRET:1.}", "${SECRET:3...}"]  # type: ignore[index]
     assert on_disk(tape, ["first-pass-1", "first-pass-9", "th1rd-password"]) == []
+
+
+KILLED = """
+import subprocess, sys, testbench
+with testbench.record(sys.argv[1]):
+    subprocess.run(["true"], capture_output=True)
+    child = subprocess.Popen(["cat"], stdin=-1, stdout=-1, bufsize=0)
+    child.stdin.write(sys.argv[2].encode())
+    print(child.stdout.read(100), flush=True)
+    subprocess.run(["true"], capture_output=True)
+    child.wait()
+"""
+
+
+def test_half_a_secret_does_not_reach_the_disk_when_the_recorder_is_killed(tmp_path: Path) -> None:
+    """What waits for the rest of a secret is lost with the program, and what came before it is not."""
+    (token,) = (each for each in tokens() if each.startswith("ghp_"))
+    half = token[:30]
+    argv = [sys.executable, "-c", KILLED, str(tmp_path / "t.tape"), f"the token is {half}"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stdin=subprocess.PIPE) as program:
+        assert program.stdout is not None
+        assert half.encode() in program.stdout.readline()
+        (partial,) = tmp_path.glob("t.*partial")
+        while b"process.communicate" not in partial.read_bytes():  # what is older than a moment is written out
+            pass
+        program.kill()
+    assert half.encode() not in partial.read_bytes()
+    testbench.recover(partial, tmp_path / "whole.tape")
+    assert on_disk(tmp_path / "whole.tape", [half]) == []
+    with testbench.open_tape(tmp_path / "whole.tape") as tape:
+        assert [event.op for event in tape if event.kind == "process"][:2] == ["spawn", "communicate"]
