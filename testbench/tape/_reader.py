@@ -158,8 +158,7 @@ class Reader:
         offset, size, count = index.offsets[number], index.sizes[number], index.events[number]
         if size > MAX_SEGMENT_SIZE:
             raise self._source.damaged(f"expected a segment of at most {MAX_SEGMENT_SIZE} bytes, not {size}", offset)
-        data = self._source.read(offset, size + self._seal_size)
-        events, seal = data[:size], data[size:]
+        events, seal = self._source.read(offset, size), self._source.read(offset + size, self._seal_size)
         try:
             if self._verifies and not is_sealed(events, count, seal):
                 raise MalformedError("they do not have the digest that their seal gives")

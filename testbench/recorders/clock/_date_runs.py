@@ -2,19 +2,20 @@
 
 One at a time, the arithmetic takes three times as long as asking the clock. Nearly always, all reads of a run fall into
 one second, so that only the microseconds differ when they are packed; and when they are unpacked, each is the one
-before and a few microseconds, for which spans of time are ready.
+before and a few microseconds, for which spans of time are ready (`testbench.recorders.clock._date_steps`).
 """
 
 from __future__ import annotations
 
 import functools
-import sys
 from array import array
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 from operator import attrgetter, itemgetter
 from typing import Any, Final
+
+from testbench.recorders.clock._date_steps import FIRST, deltas_of, small_steps
 
 ORIGIN: Final = datetime(1, 1, 1)
 _ORIGIN_UTC: Final = datetime(1, 1, 1, tzinfo=UTC)
@@ -27,8 +28,6 @@ _FEW: Final = 16
 
 _SPANS: Final = 4096
 """So many spans of time are kept ready, that of each number of microseconds below."""
-
-_LANE: Final = (1 << 64) - 1
 
 _microsecond: Final = attrgetter("microsecond")
 _fold: Final = attrgetter("fold")
@@ -63,11 +62,16 @@ class DateRuns:
         Raises:
             ValueError, OverflowError, TypeError: no datetime is packed like this.
         """
-        steps = self._steps(values)
-        if steps is None:
+        steps = small_steps(values, self._shift) if isinstance(values, array) and len(values) > _FEW else None
+        if steps is not None:
+            first, _ = self._moment(values[0]), self._moment(values[-1])  # if these two are dates, all are
+            place: Iterator[Any] = iter(steps)
+            return accumulate(map(spans_of(self._shift, first).__getitem__, place)), place
+        found = self._steps(values)
+        if found is None:
             moments = iter(self._moments(values))
             return moments, moments
-        place = iter(steps)
+        place = iter(found)
         return accumulate(place), place
 
     def _moments(self, values: Sequence[Any]) -> list[datetime]:
@@ -81,7 +85,7 @@ class DateRuns:
 
     def _steps(self, values: Sequence[Any]) -> list[Any] | None:
         """Return the first datetime and what is to be added to get each of the others, None where that is not quick."""
-        deltas = _deltas(values, self._shift) if isinstance(values, array) and len(values) > _FEW else None
+        deltas = deltas_of(values, self._shift) if isinstance(values, array) and len(values) > _FEW else None
         if deltas is None:
             return None
         first, _ = self._moment(values[0]), self._moment(values[-1])  # if these two are dates, all are
@@ -101,33 +105,18 @@ class DateRuns:
         return moment.replace(fold=1) if self._shift and value & 1 else moment
 
 
+def spans_of(shift: int, first: datetime) -> list[Any]:
+    """Return what each step of `small_steps` adds: a span of time; the first one is the first datetime itself."""
+    found: list[Any] = _small_spans(shift)[:]
+    found[FIRST] = first
+    return found
+
+
+@functools.cache
+def _small_spans(shift: int) -> list[timedelta]:
+    return [_MICROSECOND * (number >> shift) for number in range(FIRST + 1)]
+
+
 @functools.cache
 def _spans() -> list[timedelta]:
     return [_MICROSECOND * number for number in range(_SPANS)]
-
-
-def _deltas(values: array[int], shift: int) -> list[int] | None:
-    """Return the microseconds from each value to the next, if none is a fold, and time never goes back.
-
-    The whole run is one number here, of lanes of 64 bits, so that each step is one operation. A difference below zero
-    borrows from the next lane, and has the highest bit; a fold changes the lowest.
-    """
-    count = len(values) - 1
-    whole = int.from_bytes(_native(values[:]).tobytes(), "little")
-    deltas = (whole >> 64) - (whole & _lanes(count, _LANE))
-    if deltas < 0 or deltas & _lanes(count, 1 << 63 | shift) or (shift and values[0] & 1):
-        return None
-    return _native(array("q", (deltas >> shift).to_bytes(8 * count, "little"))).tolist()
-
-
-@functools.lru_cache(maxsize=8)
-def _lanes(count: int, number: int) -> int:
-    """Return the number whose lanes are all ``number``."""
-    return int.from_bytes(number.to_bytes(8, "little") * count, "little")
-
-
-def _native(values: array[int]) -> array[int]:
-    """Turn an array from or to the order of bytes that is the usual one by now."""
-    if sys.byteorder == "big":
-        values.byteswap()
-    return values

@@ -99,9 +99,11 @@ class _Readers:
         self.bind_local = bind
 
         def now(cls: type[datetime], tz: Any = None) -> Any:
-            if tz is None:
+            if tz is None and cls is datetime:
                 for moment in local:
-                    return moment if cls is datetime else _built(cls, moment, None)
+                    return moment
+            if tz is None:
+                return _built(cls, next(local), None)
             if not isinstance(tz, tzinfo):
                 return original.__get__(None, cls)(tz)  # it raises the usual TypeError
             moment = self._utc()

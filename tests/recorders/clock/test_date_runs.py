@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from array import array
 from datetime import UTC, datetime, timedelta
+from itertools import accumulate
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from testbench.recorders.clock._date_runs import DateRuns
+from testbench.recorders.clock._date_steps import small_steps
 
 LOCAL = DateRuns(folds=True, utc=False)
 WORLD = DateRuns(folds=False, utc=True)
@@ -100,3 +102,21 @@ def test_integers_are_what_older_tapes_hold():
     assert LOCAL.pack([datetime(1, 1, 1, 0, 0, 1, 5, fold=1)]) == [1_000_005 << 1 | 1]
     assert WORLD.pack([datetime(1, 1, 1, 0, 0, 1, 5, tzinfo=UTC)]) == [1_000_005]
     assert list(LOCAL.unpack([0])[0]) == [datetime(1, 1, 1)]
+
+
+@pytest.mark.parametrize("back", [1, 255, 32_000, 32_639, 32_640, 32_767])
+@pytest.mark.parametrize("runs", [LOCAL, WORLD])
+def test_a_long_run_that_goes_back_within_a_step(runs, back):
+    """Steps are looked at modulo 65,536: one back by nearly as much is not taken for a small one forwards."""
+    base = (datetime(2026, 1, 1) - datetime(1, 1, 1)) // timedelta(microseconds=1)
+    start = datetime(1, 1, 1, tzinfo=UTC if runs is WORLD else None) + timedelta(microseconds=base | 0xFFFF)
+    moments = [start] * 20 + [start - timedelta(microseconds=back)] * 20 + [start] * 20
+    assert repacked(runs, moments) == moments
+
+
+@given(st.integers(0, 1 << 50), st.lists(st.integers(-70_000, 70_000) | st.integers(0, 300), min_size=17, max_size=60))
+def test_small_steps_are_the_true_ones(first, deltas):
+    """Where each difference fits a byte they come back as bytes; nothing else is ever taken for that."""
+    values = list(accumulate(deltas, initial=first + 5_000_000))
+    steps = small_steps(array("q", values), 0)
+    assert steps is None or list(steps[1:]) == deltas
