@@ -17,14 +17,15 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from typing import Any, Final
 
-from testbench.inplace import Redirect, real
+from testbench.inplace import Redirect
 from testbench.protocol import Call, Pieces, Place, Plain
 from testbench.recorders.files._answers import RAISES
 from testbench.recorders.files._direct import watch_direct
-from testbench.recorders.files._drift import Drift, called, file_told
+from testbench.recorders.files._drift import Drift
 from testbench.recorders.files._growing import Growing
+from testbench.recorders.files._reading import Reading, described, looked_at, with_opener
 from testbench.recorders.files._served import Served, directory_of, file_of
-from testbench.recorders.files._snapshot import contents, digest_of, kind_of, parts_of
+from testbench.recorders.files._snapshot import parts_of
 
 _REAL: Final = os.O_PATH | (os.O_TMPFILE & ~os.O_DIRECTORY)
 _SAID: Final = {"directory": os.O_DIRECTORY, "nofollow": os.O_NOFOLLOW}
@@ -59,14 +60,16 @@ class Opening:
         self._served = served
         self._drift = drift
         self._growing = Growing(call)
+        self._opens: Callable[..., int] = os.open
 
     def install(self, stack: ExitStack) -> None:
         """Redirect ``open`` and ``os.open`` until the stack is closed."""
         descriptor, stream = Redirect(os.open), Redirect(io.open)
         stack.callback(descriptor.restore)
         stack.callback(stream.restore)
+        self._opens = descriptor.original
         descriptor.to(self._os_open(descriptor.original))
-        stream.to(self._io_open(stream.original, descriptor.original))
+        stream.to(self._io_open(stream.original))
         watch_direct(self._call, self._named, _reads, stack)
         self._growing.install(stack)
 
@@ -79,7 +82,7 @@ class Opening:
 
         return open
 
-    def _io_open(self, original: Callable[..., Any], opens: Callable[..., int]) -> Callable[..., Any]:
+    def _io_open(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def open(
             file: Any,
             mode: Any = "r",
@@ -99,9 +102,11 @@ class Opening:
 
             def own(path: Any, flags: int) -> int:
                 """Open what CPython would open here; it has checked everything else by now."""
-                return self._open(name, flags, lambda: opens(path, flags, 0o666), path, None)
+                return self._open(name, flags, lambda: self._opens(path, flags, 0o666), path, None)
 
-            return original(*given, own)
+            if "+" in mode:
+                return original(*given, own)  # it is written as well, and nothing of that is recorded
+            return with_opener(original, given, own)
 
         return open
 
@@ -109,7 +114,7 @@ class Opening:
         if flags & (os.O_ACCMODE | os.O_CREAT):
             self._see_update(name, path, dir_fd)
             return effect()
-        reading = _Reading(self._drift is None, effect)
+        reading = Reading(self._drift is None, effect)
         request: Plain = {"path": name, "options": {word: True for word, flag in _SAID.items() if flags & flag}}
         try:
             fd = self._cross(reading, name, request, path, flags, dir_fd)
@@ -118,12 +123,12 @@ class Opening:
             raise
         return self._served.remember(fd, name)
 
-    def _cross(self, reading: _Reading, name: str, request: Plain, path: Any, flags: int, dir_fd: int | None) -> int:
+    def _cross(self, reading: Reading, name: str, request: Plain, path: Any, flags: int, dir_fd: int | None) -> int:
         try:
             answer: Any = self._call("open", request, reading.first, raises=RAISES)
         except OSError as error:
             if not reading.begun and self._drift is not None:
-                self._drift.compare("open", name, error, lambda: _described(reading.look()))
+                self._drift.compare("open", name, error, lambda: described(reading.look()))
             raise
         if answer["what"] not in ("file", "dir"):
             asked: Plain = {"path": name, "what": answer["what"]}
@@ -138,7 +143,7 @@ class Opening:
         if self._drift is not None:
             return self._compared(self._drift, name, answer, reading)
         if answer["what"] == "dir":
-            return directory_of(path, flags, dir_fd)
+            return directory_of(self._opens, path, flags, dir_fd)
         parts = (part for content in self._rest(answer, reading) for part in parts_of(content))
         try:
             return file_of(answer["size"], parts, flags)
@@ -146,19 +151,19 @@ class Opening:
             told = _NO_ROOM.format(error.strerror)
             return int(self._call.leak("serve", {"path": name, "size": answer["size"]}, lambda: -1, instead=told))
 
-    def _rest(self, answer: Any, reading: _Reading) -> Iterator[Any]:
+    def _rest(self, answer: Any, reading: Reading) -> Iterator[Any]:
         yield answer["content"]
         while answer["more"]:
             answer = self._call("more", None, reading.next)
             yield answer["content"]
 
-    def _compared(self, drift: Drift, name: str, answer: Any, reading: _Reading) -> int:
+    def _compared(self, drift: Drift, name: str, answer: Any, reading: Reading) -> int:
         """Return the real file, if it is what the tape says."""
         try:
             present: Any = reading.look()
         except OSError as error:
             present = error
-        was, now = _described(answer), _described(present)
+        was, now = described(answer), described(present)
         if was != now:
             drift.tell(name, (was, now))
         return reading.fd
@@ -169,60 +174,13 @@ class Opening:
 
         def effect() -> Plain:
             performed.append(True)
-            return _looked_at(path, dir_fd)
+            return looked_at(self._opens, path, dir_fd)
 
         answer = self._call("update", {"path": name}, effect, raises=RAISES)
         if not performed:
-            was, now = _described(answer), _described(_looked_at(path, dir_fd))
+            was, now = described(answer), described(looked_at(self._opens, path, dir_fd))
             if was != now:
                 (self._drift or Drift(self._call)).tell(name, (was, now))
-
-
-class _Reading:
-    """One file that is opened; what was opened for real is held here."""
-
-    def __init__(self, whole: bool, effect: Callable[[], int]) -> None:
-        self._whole = whole
-        self._effect = effect
-        self._pieces: Iterator[tuple[Plain, bool]] = iter(())
-        self.fd = -1
-        self.found: os.stat_result | None = None
-        self.begun = False
-
-    def first(self) -> Plain:
-        """Open it; the effect of op ``open``."""
-        self.begun = True
-        return self.look()
-
-    def look(self) -> dict[str, Plain]:
-        """Open it, and say what it is."""
-        self.fd = self._effect()
-        found = self.found = real.fstat(self.fd)
-        answer: dict[str, Plain] = {
-            "what": kind_of(found.st_mode),
-            "size": 0,
-            "digest": None,
-            "content": None,
-            "more": False,
-        }
-        if answer["what"] == "file" and self._whole:
-            self._pieces = contents(self.fd)
-            answer["content"], answer["more"] = next(self._pieces)
-            content = answer["content"]
-            answer["size"] = len(content) if isinstance(content, bytes) else found.st_size
-        elif answer["what"] == "file":
-            answer["size"], answer["digest"] = digest_of(self.fd)
-        return answer
-
-    def next(self) -> Plain:
-        """Go on; the effect of op ``more``."""
-        content, more = next(self._pieces)
-        return {"content": content, "more": more}
-
-    def close(self) -> None:
-        """Close what was opened, since nobody will."""
-        if self.fd >= 0:
-            real.close(self.fd)
 
 
 def _looks(flags: int) -> bool:
@@ -235,27 +193,3 @@ def _looks(flags: int) -> bool:
 def _reads(mode: Any) -> bool:
     """Tell whether what is in a file counts if it is opened so; what is no mode CPython refuses."""
     return type(mode) is str and ("r" in mode or "+" in mode) and "w" not in mode and "x" not in mode
-
-
-def _looked_at(path: Any, dir_fd: Any) -> dict[str, Plain]:
-    """Return what is at a path, without doing anything to it."""
-    try:
-        fd = real.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=dir_fd)
-    except FileNotFoundError:
-        return {"what": "absent", "size": 0, "digest": None}
-    except PermissionError:
-        return {"what": "unreadable", "size": 0, "digest": None}
-    try:
-        what = kind_of(real.fstat(fd).st_mode)
-        size, digest = digest_of(fd) if what == "file" else (0, None)
-        return {"what": what, "size": size, "digest": digest}
-    finally:
-        real.close(fd)
-
-
-def _described(answer: Any) -> str:
-    if isinstance(answer, OSError):
-        return os.strerror(answer.errno or 0).lower()
-    if answer["what"] == "file":
-        return file_told(answer["size"], answer["digest"])
-    return called(answer["what"])

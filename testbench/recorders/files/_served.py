@@ -7,7 +7,7 @@ there is one that has been taken away, in which nothing can be made.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from testbench.inplace import real
@@ -69,11 +69,18 @@ def file_of(size: int, parts: Iterable[tuple[int, bytes]], flags: int) -> int:
         real.close(made)
 
 
-def directory_of(path: Any, flags: int, dir_fd: int | None) -> int:
-    """Return a descriptor of a directory: the one that is there, or else one that is nowhere."""
+def directory_of(opens: Callable[..., int], path: Any, flags: int, dir_fd: int | None) -> int:
+    """Return a descriptor of a directory: the one that is there, or else one that is nowhere.
+
+    Args:
+        opens: as `os.open`.
+        path: as it was given.
+        flags: how the program opens it.
+        dir_fd: the directory that it starts from, None for the working directory.
+    """
     wanted = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
     try:
-        return real.open(path, wanted | (flags & os.O_NOFOLLOW), dir_fd=dir_fd)
+        return opens(path, wanted | (flags & os.O_NOFOLLOW), dir_fd=dir_fd)
     except OSError:
         return _nowhere(wanted)
 

@@ -534,6 +534,27 @@ def test_an_overlay_and_a_session(world: World, around: bool) -> None:
     assert ("open" in world.ops()) == around
 
 
+@pytest.mark.parametrize("files", ["sealed", "observed"])
+def test_what_is_on_the_tape_is_no_leak(world: World, monkeypatch: pytest.MonkeyPatch, files: str) -> None:
+    """Who looks for reads that no recorder took finds none, wherever the files are; others it does find."""
+    monkeypatch.setattr("testbench.recorders.audit._paths.Paths.own", lambda *_, **__: False)
+    monkeypatch.setattr("testbench.recorders.audit._paths.Paths.found", lambda _, path, *__, **___: path)
+
+    def program() -> list[Any]:
+        descriptor = os.open("text.txt", os.O_RDONLY)
+        os.close(descriptor)
+        with open("text.txt", "r+", encoding="utf-8") as stream:
+            stream.read()
+        return [Path("text.txt").read_bytes(), os.listdir("folder"), list(os.walk(".")), os.listxattr("text.txt")]
+
+    with testbench.record(world.tape, files=files, leaks="ignore") as session:
+        recorded = program()
+    assert [(leak.name, leak.request) for leak in session.leaks] == [("audit.write", {"path": "text.txt"})]
+    with testbench.replay(world.tape, leaks="ignore") as session:
+        assert program() == recorded
+    assert session.leaks == []
+
+
 def test_the_word_is_checked(tmp_path: Path) -> None:
     """What is no such policy is refused, with those that are."""
     with pytest.raises(
