@@ -10,7 +10,16 @@ from testbench.redaction._named import EXAMPLE, bearers, named
 from testbench.redaction._names import NEEDLES, is_no_secret
 from testbench.redaction._patterns import BYTES, Patterns, patterns_for, plain
 from testbench.redaction._placeholder import is_placeholder
-from testbench.redaction._shapes import BEFORE, LONE_STARTS, LONGEST_START, MARK, STARTS
+from testbench.redaction._shapes import (
+    ANCHOR,
+    BEFORE,
+    CAPITAL_STARTS,
+    LONE_STARTS,
+    LONGEST_START,
+    SHORTEST,
+    STARTS,
+    TOKEN_CHARACTERS,
+)
 from testbench.redaction._spans import Span, merged
 
 PEM_BEGIN: Final = "-----BEGIN "
@@ -23,10 +32,10 @@ _CONTEXTS: Final = (*(needle.encode() for needle in NEEDLES), b"://", b"bearer")
 """A text without any of these, in lower case, has no secret but by its looks."""
 
 _LONE_STARTS: Final = tuple(start.encode() for start in LONE_STARTS)
-_RUN: Final = re.compile(rb"[A-Za-z0-9_.+/=-]{14}")
-"""No token is shorter, so that most small values need no further look."""
+_RUNS: Final = bytes(0x61 if chr(byte) in TOKEN_CHARACTERS else 0x20 for byte in range(256))
+_RUN: Final = b"a" * SHORTEST
+"""No token is shorter, so that much text needs no further look."""
 
-_SMALL: Final = 2048
 _LARGE: Final = 65_536
 _SAME: Final = 256  # bytes; longer than anything that is looked for
 
@@ -39,12 +48,12 @@ def may_hold(data: bytes) -> bool:
     for needle in _CONTEXTS:
         if needle in low:
             return True
-    if len(data) < _SMALL and _RUN.search(data) is None:
+    if _RUN not in data.translate(_RUNS):
         return False
     for start in _LONE_STARTS:
         if start in data:
             return True
-    return BYTES.get(MARK).search(data) is not None
+    return BYTES.get(ANCHOR).search(data) is not None
 
 
 def _period(data: bytes) -> bytes:
@@ -84,9 +93,11 @@ def lowered(text: AnyStr) -> AnyStr:
 
 def _shaped(text: AnyStr, patterns: Patterns[AnyStr]) -> Iterator[Span]:
     found = [(start, at) for start in LONE_STARTS for at in _all(text, patterns.like(start))]
-    for mark in patterns.get(MARK).finditer(text):
-        before = plain(text[max(0, mark.end() - LONGEST_START) : mark.end()])
-        found += [(start, mark.end() - len(start)) for start in STARTS if before.endswith(start)]
+    for anchor in patterns.get(ANCHOR).finditer(text):
+        at, end = anchor.span()
+        found += [(start, at) for start in CAPITAL_STARTS if text.startswith(patterns.like(start), at)]
+        before = plain(text[max(0, end - LONGEST_START) : end])
+        found += [(start, end - len(start)) for start in STARTS if before.endswith(start)]
     for start, at in found:
         match = patterns.get(BEFORE + re.escape(start) + STARTS[start].pattern()).match(text, at)
         if match is not None:

@@ -36,7 +36,7 @@ _CODE: Final = re.compile(r"[A-Za-z_.]+|.*[\[\]*].*|[A-Za-z_]\w*(?:\.[A-Za-z_]\w
 """What a name is given in source code."""
 
 _FIRST_WORDS: Final = re.compile(r"(?:api|access|secret|private|auth) \Z", re.IGNORECASE)
-_OF_NAMES: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.$-")
+_OF_NAMES: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.$-"
 _LONGEST: Final = 64
 
 
@@ -101,9 +101,7 @@ def _assigned(
 def _name(text: AnyStr, at: int, found: re.Match[AnyStr]) -> tuple[int, str]:
     """Return where the name begins of which a telling part stands at a place, and all of it."""
     before = plain(text[max(0, at - _LONGEST) : at])
-    size = len(before)
-    while size and before[size - 1] in _OF_NAMES:
-        size -= 1
+    size = len(before.rstrip(_OF_NAMES))
     words = _FIRST_WORDS.search(before[:size]) if size == len(before) else None
     size = size if words is None else words.start()
     return at - len(before) + size, before[size:] + plain(found["rest"])

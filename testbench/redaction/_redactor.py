@@ -20,6 +20,7 @@ from testbench.redaction._unfinished import unfinished
 from testbench.redaction._unifying import unified
 
 _LARGE: Final = 65_536
+_SMALL: Final = 256
 _PROGRAMS: Final = tuple(program.encode() for program in PROGRAMS)
 _SCHEME: Final = re.compile(r"(?:bearer|basic|token|digest|negotiate|apikey|aws4-hmac-sha256)\s+", re.IGNORECASE)
 _GIVES: Final = re.compile(r"(?:password|passphrase|secret|credentials?|api_?key|access_token|auth_token)$")
@@ -87,7 +88,7 @@ class Redactor:
 
     def spans(self, text: AnyStr, *, eager: bool = False) -> list[Span]:
         """Return the secrets in a text, in order: known ones first, then what else looks like one."""
-        if len(text) > _LARGE and not self.may_hold(text if isinstance(text, bytes) else dumps(text, 2)):
+        if len(text) > _SMALL and not self.may_hold(text if isinstance(text, bytes) else dumps(text, 2)):
             return []
         done: list[Span] = stand_ins(text)
         known: list[Span] = merged([span for span in self.secrets.spans(text) if not _overlaps(span, done)])

@@ -103,11 +103,39 @@ BEFORE: Final = r"(?:(?<![A-Za-z0-9])|(?<=%[0-9A-Fa-f]{2})|(?<=\\[nrt]))"
 """A token begins a word, also where the text around it is escaped for a URL or in a literal."""
 
 _MARKS: Final = "_-./"
-LONE_STARTS: Final = tuple(start for start in STARTS if start[-1] not in _MARKS)
-"""Those that are looked for one by one; all others are found at the mark with which they end, in one go."""
+_BODY: Final = "[A-Za-z0-9_.+/=-]"
+"""What is in any body; the shortest has ten of them."""
 
-MARK: Final = "|".join(
-    re.escape(mark) + "(?:" + "|".join(f"(?<={re.escape(start)})" for start in STARTS if start[-1] == mark) + ")"
-    for mark in _MARKS
+TOKEN_CHARACTERS: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.+/=-")
+SHORTEST: Final = min(len(start) + shape.least for start, shape in STARTS.items())
+
+_UNMARKED: Final = tuple(start for start in STARTS if start[-1] not in _MARKS)
+LONE_STARTS: Final = tuple(start for start in _UNMARKED if start[0].islower())
+"""Those that are looked for one by one."""
+
+CAPITAL_STARTS: Final = tuple(start for start in _UNMARKED if start[0].isupper())
+"""Those that are found at their first letter."""
+
+_CAPITALS: Final = "".join(sorted({start[0] for start in CAPITAL_STARTS}))
+
+
+def _at_mark(mark: str) -> str:
+    starts = [start for start in STARTS if start[-1] == mark]
+    letters = "".join(sorted({start[-2] for start in starts}))
+    return f"(?<=[{letters}]{re.escape(mark)})(?:{'|'.join(f'(?<={re.escape(start)})' for start in starts)})"
+
+
+def _at_capital(letter: str) -> str:
+    starts = [start for start in CAPITAL_STARTS if start[0] == letter]
+    rest = [f"{re.escape(start[1:])}{STARTS[start].body}{{{STARTS[start].least}}}" for start in starts]
+    return f"(?<={letter})(?={'|'.join(rest)})"
+
+
+ANCHOR: Final = (
+    rf"[{_CAPITALS}_./-](?={_BODY}{{10}})(?:{'|'.join([*map(_at_capital, _CAPITALS), *map(_at_mark, _MARKS)])})"
 )
+"""The one character by which a token is found, in one go for nearly all: its first letter if that is one of a few
+capitals, else the mark with which its start ends. It begins with a class of few characters, which is what makes a
+search quick."""
+
 LONGEST_START: Final = max(map(len, STARTS))
