@@ -112,12 +112,9 @@ def _all(text: AnyStr, literal: AnyStr) -> Iterator[int]:
 
 
 def _urls(text: AnyStr, patterns: Patterns[AnyStr], eager: bool) -> Iterator[Span]:
-    at = text.find(patterns.like("://"))
-    while at >= 0:
-        found = patterns.get(_URL).match(text, at)
-        if found is not None and (eager or not EXAMPLE.fullmatch(plain(found["secret"]))):
+    for found in patterns.get(_URL).finditer(text):
+        if eager or not EXAMPLE.fullmatch(plain(found["secret"])):
             yield from _span(found, "url")
-        at = text.find(patterns.like("://"), at + 3)
 
 
 def _blocks(text: AnyStr, patterns: Patterns[AnyStr]) -> Iterator[Span]:

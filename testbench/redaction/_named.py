@@ -35,7 +35,7 @@ EXAMPLE: Final = re.compile(
 _CODE: Final = re.compile(r"[A-Za-z_.]+|.*[\[\]*].*|[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
 """What a name is given in source code."""
 
-_FIRST_WORDS: Final = re.compile(r"(?:api|access|secret|private|auth) \Z", re.IGNORECASE)
+_FIRST_WORDS: Final = ("api ", "access ", "secret ", "private ", "auth ")
 _OF_NAMES: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.$-"
 _LONGEST: Final = 64
 
@@ -102,8 +102,9 @@ def _name(text: AnyStr, at: int, found: re.Match[AnyStr]) -> tuple[int, str]:
     """Return where the name begins of which a telling part stands at a place, and all of it."""
     before = plain(text[max(0, at - _LONGEST) : at])
     size = len(before.rstrip(_OF_NAMES))
-    words = _FIRST_WORDS.search(before[:size]) if size == len(before) else None
-    size = size if words is None else words.start()
+    if size == len(before) and before.endswith(" "):
+        low = before[-max(map(len, _FIRST_WORDS)) :].lower()
+        size -= next((len(words) for words in _FIRST_WORDS if low.endswith(words)), 0)
     return at - len(before) + size, before[size:] + plain(found["rest"])
 
 

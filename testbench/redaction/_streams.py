@@ -17,7 +17,6 @@ from testbench.redaction._spans import Span
 _CONTEXT: Final = 256
 """So many bytes before a piece are remembered, for the name that stands before a secret."""
 
-_LARGE: Final = 65_536
 _MOST_BYTES: Final = 1 << 20
 
 
@@ -41,6 +40,7 @@ class Stream:
         self._redactor = redactor
         self._context = b""
         self._waiting: list[Piece] = []
+        self._proved = 0  # so many bytes of what is looked at next have been, and are in no secret
 
     @property
     def waits(self) -> bool:
@@ -49,10 +49,6 @@ class Stream:
 
     def add(self, piece: Piece, *, last: bool) -> None:
         """Take the next piece; settle what can be settled."""
-        if not self._waiting and len(piece.data) > _LARGE and self._is_clean(piece.data):
-            self._context = piece.data[-_CONTEXT:]
-            piece.settle(piece.data)
-            return
         self._waiting.append(piece)
         self._go_on(last=last or sum(len(piece.data) for piece in self._waiting) > _MOST_BYTES)
 
@@ -68,14 +64,6 @@ class Stream:
         if self._waiting:
             self._go_on(last=True)
 
-    def _is_clean(self, data: bytes) -> bool:
-        """Tell whether a large piece can be left as it is, quickly; there may be gigabytes of them."""
-        may_hold = self._redactor.may_hold
-        if may_hold(self._context + data[:_CONTEXT]) or may_hold(data):
-            return False
-        end = data[-_LARGE:]
-        return self._redactor.unfinished(end)[0] == len(end)
-
     def _text(self) -> bytes:
         if not self._context and len(self._waiting) == 1:
             return self._waiting[0].data
@@ -83,18 +71,28 @@ class Stream:
 
     def _go_on(self, *, last: bool) -> None:
         text = self._text()
-        found = self._redactor.spans(text)
-        kept = 0 if last else self._first_kept(text, found)
+        found = self._found_in(text)
+        cut = len(text) if last else self._redactor.unfinished(text)[0]
+        kept = 0 if last else self._first_kept(cut, found)
         settled = self._waiting if last else self._waiting[:kept]
         self._waiting = [] if last else self._waiting[kept:]
+        start = 0
         if settled:
             self._write(settled, text, found)
             rest = sum(len(piece.data) for piece in self._waiting)
-            self._context = text[max(0, len(text) - rest - _CONTEXT) : len(text) - rest]
+            start = max(0, len(text) - rest - _CONTEXT)
+            self._context = text[start : len(text) - rest]
+        self._proved = 0 if found else max(0, cut - start)
 
-    def _first_kept(self, text: bytes, found: list[Span]) -> int:
-        """Return which of the waiting pieces is the first that has to wait on."""
-        cut = self._redactor.unfinished(text)[0]
+    def _found_in(self, text: bytes) -> list[Span]:
+        """Return the secrets in what waits; what was looked at before is only looked at again as far as it matters."""
+        start = max(0, self._proved - _CONTEXT)
+        found = self._redactor.spans(text[start:] if start else text)
+        moved = [attrs.evolve(span, start=span.start + start, end=span.end + start) for span in found]
+        return [span for span in moved if span.start >= self._proved]
+
+    def _first_kept(self, cut: int, found: list[Span]) -> int:
+        """Return which of the waiting pieces is the first that has to wait on, where a secret may begin at a place."""
         while True:
             kept, start = self._piece_at(cut)
             across = [span.start for span in found if span.start < start < span.end and span.start < cut]

@@ -10,11 +10,13 @@ from typing import Final
 from testbench.redaction._finding import PEM_BEGIN
 from testbench.redaction._named import bearers, named
 from testbench.redaction._patterns import BYTES
-from testbench.redaction._shapes import STARTS
+from testbench.redaction._shapes import STARTS, TOKEN_CHARACTERS
 
 _URL_OPEN: Final = (
     r"://[^\s/@:'\"<>\\?#\x00-\x20\x7f-\xff]{0,256}:(?P<secret>[^\s/@'\"<>\\\x00-\x20\x7f-\xff]{1,512})\Z"
 )
+_OF_TOKENS: Final = "".join((*TOKEN_CHARACTERS, ":")).encode()
+
 _BLOCK: Final = 70_000
 """The largest private key, in bytes, and what stands around it."""
 
@@ -38,14 +40,13 @@ def unfinished(data: bytes) -> tuple[int, bool]:
 
 
 def _open_shapes(data: bytes) -> Iterator[tuple[int, bool]]:
-    run = BYTES.get(r"[A-Za-z0-9_.+/=:-]*\Z").search(data, max(0, len(data) - 4096))
-    assert run is not None
-    text = run[0].decode()
+    tail = data[-4096:]
+    text = tail[len(tail.rstrip(_OF_TOKENS)) :].decode()
     for start, shape in STARTS.items():
         if start in text:
             found = re.search(f"{re.escape(start)}{shape.body}*\\Z", text)
             if found is not None:
-                yield run.start() + found.start(), True
+                yield len(data) - len(text) + found.start(), True
     for size in range(min(40, len(data)), 0, -1):
         if data[-size:].decode("latin-1") in _parts():
             yield len(data) - size, False
