@@ -25,7 +25,6 @@ BELOW = {
     "values": {"errors", "protocol"},
     "redaction": {"errors", "protocol"},
     "places": {"errors", "protocol"},
-    "secret_names": set(),
     "tape": {"errors", "protocol", "inplace"},
     "processes": {"errors", "protocol", "tape"},
     "_fidelity": {"errors", "protocol", "tape", "processes"},
@@ -56,7 +55,6 @@ BELOW = {
         "inplace",
         "values",
         "redaction",
-        "secret_names",
     },
     "overlay": {"errors", "inplace", "recorders"},  # a tree that is put back is the same there and there
     "_options": {"errors", "overlay", "protocol", "redaction", "places", "sessions", "recorders", "_fidelity"},

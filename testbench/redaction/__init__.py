@@ -1,6 +1,7 @@
 """Secrets: finding them in plain values, and what stands for them. Others import all of it from here."""
 
 from testbench.redaction._fitting import Fitting
+from testbench.redaction._names import looks_secret
 from testbench.redaction._options import Redact, as_values, check_redact, redactor
 from testbench.redaction._redactor import Redactor, highest
 from testbench.redaction._rules import Rule
@@ -18,5 +19,6 @@ __all__ = [
     "as_values",
     "check_redact",
     "highest",
+    "looks_secret",
     "redactor",
 ]

@@ -1,4 +1,8 @@
-"""Names under which secrets are kept: of variables, options, headers, JSON fields and parameters."""
+"""Names under which secrets are kept: of variables, options, headers, JSON fields and parameters.
+
+Two questions are asked of a name: whether what has it is a secret, so that it is replaced wherever it stands; and
+whether it might be one, so that it is better not told at all: rather too many, where nothing is lost by it.
+"""
 
 from __future__ import annotations
 
@@ -31,6 +35,14 @@ _NONE: Final = frozenset(
 )  # directories; the public key that images of Python name
 _KEY: Final = re.compile(r"key(?:[_-]?id)?$", re.IGNORECASE)
 
+_LIKELY_PARTS: Final = re.compile(
+    "TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|APIKEY|PRIVATE|COOKIE|SIGNATURE|WEBHOOK", re.IGNORECASE
+)
+_LIKELY_WORDS: Final = frozenset(
+    ("KEY", "KEYS", "AUTH", "PASS", "PWD", "PSK", "PIN", "OTP", "JWT", "SALT", "SESSION", "SESSIONID", "CERT", "DSN")
+)
+"""Words of a name, as ``KEY`` is in ``API_KEY`` and not in ``KEYBOARD``."""
+
 _NO_SECRETS: Final = frozenset({"", "none", "null", "true", "false", "yes", "no", "on", "off", "undefined", "nil", "-"})
 
 _REFERENCE: Final = re.compile(
@@ -46,6 +58,13 @@ def is_secret_name(name: str) -> bool:
     if len(name) > 128 or name in _NONE or not any(needle in low for needle in NEEDLES):
         return False
     return _WHOLE.fullmatch(name) is not None or _CASED.fullmatch(name) is not None
+
+
+def looks_secret(name: str) -> bool:
+    """Tell whether what has this name might be a secret, so that it is better not told."""
+    if is_secret_name(name) or _LIKELY_PARTS.search(name):
+        return True
+    return name.upper() not in ("PWD", "OLDPWD") and not _LIKELY_WORDS.isdisjoint(re.split(r"[^A-Z0-9]+", name.upper()))
 
 
 def is_no_secret(value: str, name: str) -> bool:

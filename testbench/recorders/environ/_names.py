@@ -9,8 +9,7 @@ from typing import Final
 
 from testbench.errors import UsageError
 from testbench.protocol import Plain
-from testbench.redaction import Redactor, redactor
-from testbench.secret_names import looks_secret
+from testbench.redaction import Redactor, looks_secret, redactor
 
 ALWAYS: Final = (
     *("LANG", "LANGUAGE", "LC_*", "TZ", "USER", "LOGNAME", "CI", "SOURCE_DATE_EPOCH"),

@@ -1,17 +1,26 @@
-"""What is likely to be a secret."""
+"""Names of what is likely to be a secret."""
 
 from __future__ import annotations
 
 import pytest
 
-from testbench.secret_names import looks_secret
+from testbench.redaction import looks_secret
 
 
 @pytest.mark.parametrize(
     "name",
     [
         *("GITHUB_TOKEN", "aws_secret_access_key", "DB_PASSWORD", "MYSQL_PWD", "API_KEY", "HTTP_AUTH", "SSH_PRIVATE"),
-        *("KEY", "--api-key", "SESSION_ID", "COOKIE", "GOOGLE_APPLICATION_CREDENTIALS", "apikey", "DB_PASS"),
+        *(
+            "accountKey",
+            "KEY",
+            "--api-key",
+            "SESSION_ID",
+            "COOKIE",
+            "GOOGLE_APPLICATION_CREDENTIALS",
+            "apikey",
+            "DB_PASS",
+        ),
     ],
 )
 def test_a_name_looks_like_a_secret(name: str) -> None:
