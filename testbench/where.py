@@ -19,18 +19,28 @@ def user_frame(frame: FrameType | None) -> FrameType | None:
     """
     fallback = None
     while frame is not None:
+        if is_users(frame):
+            return frame
         if not _is_ours(frame):
-            if not _is_library(frame):
-                return frame
             fallback = fallback or frame
         frame = frame.f_back
     return fallback
 
 
+def is_users(frame: FrameType) -> bool:
+    """Tell whether a frame is neither ours nor the standard library's."""
+    return not _is_ours(frame) and not _is_library(frame)
+
+
 def user_line(frame: FrameType | None = None) -> str:
     """Return ``file:line in function`` of the user's code that a frame belongs to; by default, of what runs now."""
     found = user_frame(frame or sys._getframe(1))
-    return "unknown" if found is None else f"{found.f_code.co_filename}:{found.f_lineno} in {found.f_code.co_qualname}"
+    return "unknown" if found is None else place(found)
+
+
+def place(frame: FrameType) -> str:
+    """Return ``file:line in function`` of a frame."""
+    return f"{frame.f_code.co_filename}:{frame.f_lineno} in {frame.f_code.co_qualname}"
 
 
 def library_function(frame: FrameType | None) -> str:

@@ -31,6 +31,7 @@ class Divergence:
         seq: position of the event that the tape holds here; equal to ``total`` at its end.
         total: how many events the tape holds.
         lane: the lane that made the call.
+        task: the task of asyncio that made it, by its number in its event loop or by its name; empty if none did.
         recorded: the event that the tape holds here.
         name: kind and op that the program called; empty for a leftover.
         request: what the program asked.
@@ -42,7 +43,7 @@ class Divergence:
         rule: what had to match.
         where: ``file:line in function`` of the user's code.
         lanes: for each lane its ``name``, what it ``waits_for`` and ``where`` in the user's code; empty if there is but
-            one.
+            one. Where an event loop has nothing to do, or no lane can go on, so are suspended tasks of asyncio.
         host: (what, recorded, now) for what the header of the tape says of the machine and is different here.
     """
 
@@ -61,6 +62,7 @@ class Divergence:
     tape: Path
     rule: str
     where: str
+    task: str = ""
     lanes: list[dict[str, str]] = attrs.Factory(list)
     host: list[tuple[str, Plain, Plain]] = attrs.Factory(list)
 
@@ -91,7 +93,7 @@ class Divergence:
     def render(self, *, colour: bool = False) -> str:
         """Return the report as lines to read, with colours of a terminal if asked for."""
         rows = [
-            ("at", f"call {self.seq + 1:,} of {self.total:,}, lane {self.lane}"),
+            ("at", f"call {self.seq + 1:,} of {self.total:,}, lane {self.lane}{self.task and f', {self.task}'}"),
             ("code", self.where),
             *self._asked(),
             *self._neighbours(),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 from itertools import islice
 from typing import Final
@@ -26,6 +27,7 @@ from testbench.sessions._lanes import Lanes
 from testbench.sessions._matching import differences
 from testbench.sessions._redacting import redacted
 from testbench.sessions._scene import scene
+from testbench.sessions._tasks import tasks_of
 from testbench.tape import Event, Reader
 from testbench.tape._view import make_event
 from testbench.where import user_line
@@ -85,9 +87,12 @@ class Reporter:
         """
         cursor = self._cursor
         if self._redactor is not None:
-            request, reason = self._redactor.value(request), self._redactor.text(reason)
+            request, reason = self._redactor.value(request), self._text(reason)
         rest = cursor.rest(_REACH)
         recorded = None if cursor.event is None else self._view((cursor.seq, cursor.now_ns, cursor.event))
+        tasks = tasks_of(sys._getframe())
+        task = "" if tasks is None else self._text(tasks.running)
+        suspended = code == "stall" or (tasks is not None and not task)
         alike = recorded is not None and f"{recorded.kind}.{recorded.op}" == name
         report = Divergence(
             code=code,
@@ -105,10 +110,14 @@ class Reporter:
             tape=self._reader.path,
             rule=self._rule,
             where=user_line(),
-            lanes=scene(self._lanes, lane, name),
+            task=task,
+            lanes=scene(self._lanes, lane, name, tasks=suspended, shown=self._text),
             host=self._host(),
         )
         return _ERRORS[code](str(report), report)
+
+    def _text(self, text: str) -> str:
+        return text if self._redactor is None else self._redactor.text(text)
 
     def _host(self) -> list[tuple[str, Plain, Plain]]:
         """Return what is different on this machine; secrets among the words of a command are no difference."""

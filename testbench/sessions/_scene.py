@@ -1,12 +1,14 @@
-"""What each lane does when a replay fails: what it waits for, and where in the code."""
+"""What each lane does when a replay fails, and each task that is suspended: what it waits for, where in the code."""
 
 from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from testbench.sessions._lanes import Lanes
+from testbench.sessions._tasks import Tasks, tasks_of
 from testbench.sessions._vigil import Wait
 from testbench.where import library_function, user_line
 
@@ -17,13 +19,19 @@ _OWNER: Final = re.compile(r"owner=(\d+)")  # in the repr of a `_thread.RLock`
 _THINGS: Final = {"lock": "a lock", "RLock": "a lock", "SimpleQueue": "an item in a queue", "_ThreadHandle": "a thread"}
 
 
-def scene(lanes: Lanes, asking: str, called: str) -> Scene:
+_TASKS: Final = 12
+"""So many tasks of a thread are shown."""
+
+
+def scene(lanes: Lanes, asking: str, called: str, *, tasks: bool = True, shown: Callable[[str], str] = str) -> Scene:
     """Return what the lanes do now, and threads that have none; empty where there is only one of them all.
 
     Args:
         lanes: the lanes.
         asking: the name of the one with which the replay fails.
         called: what that has called.
+        tasks: show suspended tasks of asyncio too.
+        shown: takes secrets out of the name of a task.
     """
     frames = sys._current_frames()
     found = []
@@ -33,8 +41,24 @@ def scene(lanes: Lanes, asking: str, called: str) -> Scene:
             waits_for = _waited_for(lanes, wait, library_function(frames[ident]))
         else:
             waits_for = f"nothing: it has called {called}" if called and name == asking else "nothing: it runs"
-        found.append({"name": name, "waits_for": waits_for, "where": user_line(frames[ident])})
+        loop = tasks_of(frames[ident])
+        task = f" ({shown(loop.running)})" if loop is not None and loop.running else ""
+        found.append({"name": name, "waits_for": waits_for, "where": user_line(frames[ident]) + task})
+        if tasks and loop is not None:
+            found += _suspended(name, loop, shown)
     return found if len(found) > 1 or not lanes.single else []
+
+
+def _suspended(lane: str, loop: Tasks, shown: Callable[[str], str]) -> Iterator[dict[str, str]]:
+    tasks = loop.suspended
+    for name, where in tasks[:_TASKS]:
+        yield {"name": f"{lane}, {shown(name)}", "waits_for": "its event loop", "where": where}
+    if len(tasks) > _TASKS:
+        yield {
+            "name": f"{lane}, {len(tasks) - _TASKS} more tasks",
+            "waits_for": "their event loop",
+            "where": tasks[-1][1],
+        }
 
 
 def _waited_for(lanes: Lanes, wait: Wait, library: str) -> str:
