@@ -1,7 +1,8 @@
 """Whether a descriptor can become ready only by what this process does itself: then waiting for it need take no time.
 
 So it is for a pipe both ends of which are here and were made here, for a socket whose peer this process made, and for
-an eventfd; and never while a child is alive, which may hold the other end. What belongs to the system or to somebody
+an eventfd; and never while a child is alive that may hold the other end: one that was started before this was made has
+none. What belongs to the system or to somebody
 else (a listening socket, a terminal, a file) can be made ready by others. Needs ``/proc`` (proc(5)).
 """
 
@@ -11,11 +12,13 @@ import _socket
 import os
 import struct
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Final
 
 from testbench.inplace import real
 
 _FDS: Final = "/proc/self/fd"
+_TASKS: Final = "/proc/self/task"
 _READS, _WRITES = 0o400, 0o200
 
 _CREDENTIALS: Final = struct.Struct("3i")
@@ -28,17 +31,30 @@ class Within:
     """Tells it for the descriptors of one session, from when it began."""
 
     def __init__(self) -> None:
-        self._before = frozenset(link for link, _ in _opened() if link.startswith("pipe:"))
+        self._before = frozenset(link for link, _ in _opened() if not link.startswith("/"))
+        self._children = _children() if _has_children() else frozenset()
 
     def holds(self, fds: Iterable[int]) -> bool:
         """Tell whether none of them can become ready by what another process does."""
         watched = set(fds)
-        return not watched or (not _has_children() and all(map(self._is_ours, watched)))
+        if not watched:
+            return True
+        has_children = _has_children()
+        if has_children and not self._are_older(_children()):
+            return False
+        return all(self._is_ours(fd, shared=has_children) for fd in watched)
 
-    def _is_ours(self, fd: int) -> bool:
+    def _are_older(self, children: frozenset[bytes]) -> bool:
+        """Tell whether all children were there before; not where the system does not tell who they are."""
+        return bool(children) and children <= self._children
+
+    def _is_ours(self, fd: int, *, shared: bool) -> bool:
+        """Tell whether both ends are here, and, where there are children from before, whether they are newer."""
         try:
             link, mode = _look(fd)
         except OSError:
+            return False
+        if shared and link in self._before:
             return False
         if link.startswith("pipe:"):
             other_end = _READS | _WRITES if mode == _READS | _WRITES else mode ^ (_READS | _WRITES)
@@ -54,6 +70,23 @@ def _has_children() -> bool:
     except ChildProcessError:
         return False
     return True
+
+
+def _children() -> frozenset[bytes]:
+    """Return the pids of all children; none where the system does not tell (CONFIG_PROC_CHILDREN of Linux)."""
+    found: set[bytes] = set()
+    for task in real.listdir(_TASKS):
+        with suppress(OSError):  # the thread has ended
+            found.update(_read(f"{_TASKS}/{task}/children").split())
+    return frozenset(found)
+
+
+def _read(path: str) -> bytes:
+    fd = real.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return b"".join(iter(lambda: real.read(fd, 65_536), b""))
+    finally:
+        real.close(fd)
 
 
 def _made_peer(fd: int) -> bool:

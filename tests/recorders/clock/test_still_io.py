@@ -292,3 +292,20 @@ def test_misuse_is_refused_as_ever(tmp_path: Any, misuse: Any) -> None:
         assert outcome() == expected
     with testbench.replay(tmp_path / "run.tape"):
         assert outcome() == expected
+
+
+def test_a_child_holds_only_what_was_made_before_it(tmp_path: Any) -> None:
+    """A child from before the session is no reason to wait really for a pipe of the session; for an older one it is."""
+    older, other = os.pipe()
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=other, bufsize=0) as child:
+        assert child.stdin is not None
+        with testbench.record(tmp_path / "run.tape", clock="paused", leaks="ignore"):
+            reader, writer = os.pipe()
+            begun = time.monotonic()
+            assert select.select([reader], [], [], LONG) == ([], [], [])
+            assert int(time.monotonic() - begun) == LONG
+            child.stdin.write(b"x")
+            assert select.select([older], [], [], LONG) == ([older], [], [])
+            assert int(time.monotonic() - begun) == LONG
+    for fd in (older, other, reader, writer):
+        os.close(fd)
