@@ -3,6 +3,7 @@
 # ruff: noqa: D103  # the names of the programs say what they do
 from __future__ import annotations
 
+import _posixshmem
 import ctypes
 import fcntl
 import gc
@@ -20,7 +21,6 @@ import urllib.request
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
-from multiprocessing import shared_memory
 from pathlib import Path
 from typing import Any
 
@@ -321,13 +321,14 @@ def given(strangers: Strangers, outside: Path) -> Any:
     """Give all of it; a file, and memory that has a name, are open already."""
     (outside / "there").write_text("there")
     OPEN["there"] = os.open(outside / "there", os.O_RDONLY)
-    named = shared_memory.SharedMemory(create=True, size=1)
-    OPEN["memory"] = os.dup(named._fd)  # type: ignore[attr-defined]
+    # As SharedMemory makes it, without the process that multiprocessing starts to watch over it.
+    name = f"/testbench-{os.getpid()}"
+    OPEN["memory"] = _posixshmem.shm_open(name, os.O_CREAT | os.O_RDWR, 0o600)
+    os.ftruncate(OPEN["memory"], 1)
     yield Given(strangers, outside)
     for fd in OPEN.values():
         os.close(fd)
-    named.close()
-    named.unlink()
+    _posixshmem.shm_unlink(name)
 
 
 def ident(case: Any) -> str:
