@@ -55,25 +55,33 @@ class Audit:
     @contextmanager
     def install(self, call: Call) -> Iterator[None]:
         """Report through ``call``; see `testbench.protocol.Recorder`."""
+
+        def passing() -> bool:
+            return call.inside() or get_ident() in OWN_THREADS
+
         talk, start = _once(partial(call.report, instead=_TALK)), _once(partial(call.report, instead=_START))
         keep = _once(partial(call.report, instead=_KEEP, refused=False))
-        network, files = Network(talk, self._hosts), FileEvents(keep, self._paths)
+        network, files = Network(talk, self._hosts), FileEvents(keep, self._paths, passing)
         connections = Connections(call, network, talk)
-        handlers = {
-            **process_events(start),
-            **_network_events(network, connections),
-            **_file_events(files),
-        }
+        leaving = {**process_events(start), **_network_events(network, connections)}
+        handlers = {**{event: _unless(passing, handler) for event, handler in leaving.items()}, **_file_events(files)}
 
         def hear(event: str, args: tuple[Any, ...]) -> None:
-            if not call.inside() and get_ident() not in OWN_THREADS:
-                handlers[event](*args)
+            handlers[event](*args)
 
         with ExitStack() as stack:
             connections.install(stack)
             install_c_functions(call, keep, stack)
             listen(hear, frozenset(handlers), stack)
             yield
+
+
+def _unless(passing: Callable[[], bool], handler: Handler) -> Handler:
+    def handle(*args: Any) -> None:
+        if not passing():
+            handler(*args)
+
+    return handle
 
 
 def _once(report: Callable[[str, Plain], None]) -> Callable[[str, Plain], None]:

@@ -29,16 +29,19 @@ class FileEvents:
     Args:
         report: reports a leak that a replay lets happen.
         paths: which files need no report.
+        passing: tells that what happens now is no leak of anybody's; asked last, since files are opened all the time.
     """
 
-    def __init__(self, report: Report, paths: Paths) -> None:
+    def __init__(self, report: Report, paths: Paths, passing: Callable[[], bool]) -> None:
         self._report = report
         self._paths = paths
+        self._passing = passing
 
     def opened(self, path: Any, _: Any, flags: Any) -> None:
         """Look at ``open``."""
-        written = bool(flags & _WRITES) if isinstance(flags, int) else False
-        self._look("write" if written else "read", text_of(path), written=written)
+        if type(path) is not str or ".." in path or not path.startswith(self._paths.written):
+            written = bool(flags & _WRITES) if isinstance(flags, int) else False
+            self._look("write" if written else "read", text_of(path), written=written)
 
     def listed(self, path: Any = None, *_: Any) -> None:
         """Look at ``os.listdir``, ``os.scandir``, ``os.getxattr``, ``os.listxattr``."""
@@ -77,23 +80,23 @@ class FileEvents:
     def mapped(self, file: Any, *_: Any) -> None:
         """Look at ``mmap``: of memory that has a name, other processes may have a part."""
         path = path_behind(file) if isinstance(file, int) and file >= 0 else ""
-        if path.startswith(_SHARED) and _is_asked_for():
+        if path.startswith(_SHARED) and self._is_asked_for():
             self._report("shared_memory", {"path": path})
 
     def library(self, path: Any, *_: Any) -> None:
         """Look at ``ctypes.dlopen``; the functions of the C library that cross something are watched by name."""
         text = text_of(path)
-        if text and not os.path.basename(text).startswith(_LIBC) and _is_asked_for(_LOADING):
+        if text and not os.path.basename(text).startswith(_LIBC) and self._is_asked_for(_LOADING):
             self._report("c_library", {"library": text})
 
     def asked(self, *_: Any) -> None:
         """Look at ``input``."""
-        if _is_asked_for():
+        if self._is_asked_for():
             self._report("terminal", {})
 
     def logged(self, *_: Any) -> None:
         """Look at ``syslog.syslog``."""
-        if _is_asked_for():
+        if self._is_asked_for():
             self._report("log", {})
 
     def extension(self, _: Any, path: Any = "", *__: Any) -> None:
@@ -101,17 +104,18 @@ class FileEvents:
         self.library(path)
 
     def _look(self, op: str, path: str, *, written: bool) -> None:
-        if path and not self._paths.own(path, written=written) and _is_asked_for():
+        if path and not self._paths.own(path, written=written) and self._is_asked_for():
             user = user_frame(crossing_frame())
             found = self._paths.found(path, "<" if user is None else user.f_code.co_filename, written=written)
             if found:
                 self._report(op, {"path": found})
 
-
-def _is_asked_for(beside: frozenset[str] = _PASSING) -> bool:
-    """Tell whether it is done for the program: not by ourselves, nor by a test runner, nor to import a module."""
-    frame = crossing_frame(beside=beside)
-    return frame is not None and program_asks(frame) and not is_importing(frame)
+    def _is_asked_for(self, beside: frozenset[str] = _PASSING) -> bool:
+        """Tell whether it is done for the program: not by ourselves, nor by a test runner, nor to import a module."""
+        if self._passing():
+            return False
+        frame = crossing_frame(beside=beside)
+        return frame is not None and program_asks(frame) and not is_importing(frame)
 
 
 def _within(path: Any, directory: Any) -> str:

@@ -38,6 +38,9 @@ class Paths:
     Args:
         declared: further directories and files that are.
         tapes: paths of the tapes; what is beside them may be written.
+
+    Attributes:
+        written: what the paths of those begin with that may be read and written.
     """
 
     def __init__(self, declared: Iterable[str], tapes: Iterable[str | os.PathLike[str]]) -> None:
@@ -46,8 +49,8 @@ class Paths:
         given_places = (*own, *(os.path.dirname(os.fspath(tape)) for tape in tapes))
         self._cwd = _working_directory()
         places = (os.path.join(self._cwd, os.path.expanduser(given)) for given in given_places)
-        self._written = (*_below(_spellings(self._cwd, *places)), *_OWN)
-        self._read = (*self._written, *_installed())
+        self.written = (*_below(_spellings(self._cwd, *places)), *_OWN)
+        self._read = (*self.written, *_installed())
 
     def own(self, path: str, *, written: bool) -> bool:
         """Tell whether a path, absolute or not, needs no further look: cheap, and right for nearly all."""
@@ -58,7 +61,7 @@ class Paths:
     def _covers(self, path: str, *, written: bool) -> bool:
         if "/.." in path or "//" in path or "/./" in path:
             path = os.path.normpath(path)
-        if path in _DEVICES or f"{path}/".startswith(self._written if written else self._read):
+        if path in _DEVICES or f"{path}/".startswith(self.written if written else self._read):
             return True
         return not written and path in _FILES
 
