@@ -22,7 +22,8 @@ from testbench.recorders.audit._own_sockets import comes_from_elsewhere
 Report = Callable[[str, Plain], None]
 
 _CONNECTING: Final = ("connect", "connect_ex")
-_TALKING: Final = ("send", "sendall", "recv", "recv_into")
+_SENDING: Final = ("send", "sendall")
+_HEARING: Final = ("recv", "recv_into")
 
 
 class Connections:
@@ -39,6 +40,7 @@ class Connections:
         self._network = network
         self._report = report
         self._known: WeakSet[Any] = WeakSet()
+        self._unanswered: WeakSet[Any] = WeakSet()  # connected to a server of ours, on which a child may answer as well
 
     def install(self, stack: ExitStack) -> None:
         """Redirect the methods until the stack unwinds."""
@@ -46,7 +48,8 @@ class Connections:
             "_accept": self._accepting,
             "recvfrom": self._receiving,
             **dict.fromkeys(_CONNECTING, self._connecting),
-            **dict.fromkeys(_TALKING, self._talking),
+            **dict.fromkeys(_SENDING, self._sending),
+            **dict.fromkeys(_HEARING, self._hearing),
         }
         for name, body in slots.items():
             slot = TypeSlot(_socket.socket, name)
@@ -56,16 +59,14 @@ class Connections:
     def connect(self, sock: Any, address: Any, *_: Any) -> None:
         """Look at ``socket.connect``, which comes here as well if the method was bound before the session."""
         if sock not in self._known:
-            self._network.connect(sock, address)
-            self._known.add(sock)
+            self._look_at_new(sock, address)
 
     def _connecting(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        call, known = self._call, self._known
+        call = self._call
 
         def connect(own: Any, address: Any, /) -> Any:
             if is_address(own, address) and not call.inside():
-                self._network.connect(own, address)
-                known.add(own)
+                self._look_at_new(own, address)
             return original(own, address)
 
         connect.__name__ = original.__name__
@@ -106,27 +107,62 @@ class Connections:
 
         return recvfrom
 
-    def _talking(self, original: Callable[..., Any]) -> Callable[..., Any]:
+    def _sending(self, original: Callable[..., Any]) -> Callable[..., Any]:
         call, known = self._call, self._known
 
-        def talk(own: Any, *args: Any) -> Any:
+        def send(own: Any, *args: Any) -> Any:
             if own not in known and not call.inside():
                 self._look_at_older(own)
             return original(own, *args)
 
-        talk.__name__ = original.__name__
-        return talk
+        send.__name__ = original.__name__
+        return send
+
+    def _hearing(self, original: Callable[..., Any]) -> Callable[..., Any]:
+        call, known, unanswered = self._call, self._known, self._unanswered
+
+        def hear(own: Any, *args: Any, **options: Any) -> Any:
+            if own not in known and not call.inside():
+                self._look_at_older(own)
+            heard = original(own, *args, **options)
+            if own in unanswered and not call.inside():
+                unanswered.discard(own)
+                self._look_at_peer(own, "answer")
+            return heard
+
+        hear.__name__ = original.__name__
+        return hear
+
+    def _look_at_new(self, own: Any, address: Any) -> None:
+        if self._network.connect(own, address) and _can_be_known(own):
+            self._unanswered.add(own)
+        self._know(own)
 
     def _look_at_older(self, own: Any) -> None:
+        if self._look_at_peer(own, "older_connection"):
+            self._know(own)
+
+    def _look_at_peer(self, own: Any, op: str) -> bool:
+        """Report a connection with another process; tell whether anybody has the other end."""
         try:
             address = own.getpeername()
         except OSError:
-            return  # it is connected to nobody, and says so
-        if comes_from_elsewhere(own, address) and not self._allowed(own, address):
-            self._report("older_connection", {"address": told_address(own, address)})
-        self._known.add(own)
+            return False  # it is connected to nobody, or not any more
+        elsewhere = comes_from_elsewhere(own, address)
+        if elsewhere and not self._allowed(own, address):
+            self._report(op, {"address": told_address(own, address)})
+        return elsewhere is not None
+
+    def _know(self, own: Any) -> None:
+        if _can_be_known(own):
+            self._known.add(own)
 
     def _allowed(self, own: Any, address: Any) -> bool:
         if own.family in (_socket.AF_INET, _socket.AF_INET6):
             return self._network.allows(str(address[0]), address[1])
         return self._network.allows(told_address(own, address), "")
+
+
+def _can_be_known(sock: Any) -> bool:
+    """Tell whether a socket can be remembered weakly: one of the C module itself cannot, and is looked at each time."""
+    return bool(type(sock).__weakrefoffset__)

@@ -9,7 +9,7 @@ from typing import Any, Final
 from testbench.protocol import Plain
 from testbench.recorders._asker import program_asks
 from testbench.recorders.audit._frames import crossing_frame, is_importing
-from testbench.recorders.audit._paths import Paths, path_behind, text_of
+from testbench.recorders.audit._paths import Paths, is_directory, path_behind, text_of
 from testbench.where import user_frame
 
 Report = Callable[[str, Plain], None]
@@ -41,11 +41,11 @@ class FileEvents:
         """Look at ``open``."""
         if type(path) is not str or ".." in path or not path.startswith(self._paths.written):
             written = bool(flags & _WRITES) if isinstance(flags, int) else False
-            self._look("write" if written else "read", text_of(path), written=written)
+            self._look("write" if written else "read", text_of(path), written=written, opened=True)
 
     def listed(self, path: Any = None, *_: Any) -> None:
         """Look at ``os.listdir``, ``os.scandir``, ``os.getxattr``, ``os.listxattr``."""
-        self._look("read", text_of(path), written=False)
+        self._look("read", path_behind(path) if isinstance(path, int) else text_of(path), written=False)
 
     def changed(self, path: Any, *rest: Any) -> None:
         """Look at what changes one file; the last argument may be the descriptor of the directory that it is in."""
@@ -103,11 +103,11 @@ class FileEvents:
         """Look at ``sqlite3.load_extension``."""
         self.library(path)
 
-    def _look(self, op: str, path: str, *, written: bool) -> None:
+    def _look(self, op: str, path: str, *, written: bool, opened: bool = False) -> None:
         if path and not self._paths.own(path, written=written) and self._is_asked_for():
             user = user_frame(crossing_frame())
             found = self._paths.found(path, "<" if user is None else user.f_code.co_filename, written=written)
-            if found:
+            if found and not (opened and is_directory(found)):  # what is in one, a listing looks at
                 self._report(op, {"path": found})
 
     def _is_asked_for(self, beside: frozenset[str] = _PASSING) -> bool:

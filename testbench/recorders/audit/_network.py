@@ -36,9 +36,9 @@ class Network:
         self._report = report
         self._allowed = tuple(text.lower() for text in allowed)
 
-    def connect(self, sock: Any, address: Any) -> None:
-        """Look at a socket that is about to be connected."""
-        self._reach("connect", sock, address)
+    def connect(self, sock: Any, address: Any) -> bool:
+        """Look at a socket that is about to be connected; tell whether that is to one of this process."""
+        return self._reach("connect", sock, address)
 
     def sendto(self, sock: Any, address: Any, *_: Any) -> None:
         """Look at ``socket.sendto`` and ``socket.sendmsg``; the latter has no address where it is connected."""
@@ -65,11 +65,15 @@ class Network:
         names = host.lower(), f"{host.lower()}:{port}"
         return any(fnmatchcase(name, pattern) for pattern in self._allowed for name in names)
 
-    def _reach(self, op: str, sock: Any, address: Any) -> None:
+    def _reach(self, op: str, sock: Any, address: Any) -> bool:
         told = told_address(sock, address)
         host, port = (address[0], address[1]) if sock.family in _SOCKADDR else (told, "")
-        if not self.allows(_text(host), port) and not served_here(sock, address):
+        if self.allows(_text(host), port):
+            return False
+        own = served_here(sock, address)
+        if not own:
             self._report(op, {"address": told})
+        return own
 
 
 def is_address(sock: Any, address: Any) -> bool:

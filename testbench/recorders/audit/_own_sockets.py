@@ -17,6 +17,7 @@ _NET: Final = "/proc/self/net/"
 _FDS: Final = "/proc/self/fd"
 _LISTENS: Final = 0x0A  # TCP_LISTEN of linux/tcp_states.h
 _ACCEPTS: Final = 1 << 16  # __SO_ACCEPTCON of linux/net.h
+_NOBODY: Final = "0"  # the inode of what is not accepted yet, or closed
 _CREDENTIALS: Final = 12  # struct ucred: pid, uid, gid
 
 
@@ -55,12 +56,15 @@ def served_here(sock: Any, address: Any) -> bool:
     )
 
 
-def comes_from_elsewhere(sock: Any, address: Any) -> bool:
-    """Tell whether the other end of a connection, or the sender of a datagram, is known to be another process.
+def comes_from_elsewhere(sock: Any, address: Any) -> bool | None:
+    """Tell whether the other end of a connection, or the sender of a datagram, is another process.
 
     Args:
         sock: the end that is here.
         address: that of the other one.
+
+    Returns:
+        None where nobody has the other end: it is closed already, or not accepted yet.
     """
     if sock.family == _socket.AF_UNIX:
         return _unix_peer(sock) not in (0, real.getpid())
@@ -70,8 +74,11 @@ def comes_from_elsewhere(sock: Any, address: Any) -> bool:
         return True
     here, own = sock.getsockname()[1], own_inodes()
     stream = _kind(sock) == _socket.SOCK_STREAM
-    found = [row for row in _rows(stream) if row.port == address[1] and (row.peer == here or not stream)]
-    return bool(found) and not any(row.inode in own or row.inode == "0" for row in found)  # 0: it is closed already
+    rows = [row for row in _rows(stream) if row.port == address[1]]
+    found = [row for row in rows if row.peer == here or not stream]
+    if any(row.inode == _NOBODY for row in found):
+        found = [row for row in rows if row.state == _LISTENS]  # whoever will accept it
+    return not any(row.inode in own for row in found) if found else None
 
 
 def own_inodes() -> set[str]:

@@ -8,6 +8,7 @@ interpreter, packages, the system's ``/usr``) may be read as well. All else is t
 from __future__ import annotations
 
 import os
+import stat
 import sys
 import sysconfig
 from collections.abc import Iterable
@@ -139,6 +140,14 @@ def _project(directory: str) -> str:
             return here
         here = os.path.dirname(here)
     return directory
+
+
+def is_directory(path: str) -> bool:
+    """Tell whether there is a directory."""
+    try:
+        return stat.S_ISDIR(real.stat(path).st_mode)
+    except (OSError, ValueError):
+        return False
 
 
 def _exists(path: str) -> bool:

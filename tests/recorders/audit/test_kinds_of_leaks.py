@@ -184,6 +184,27 @@ def recvfrom(given: Given) -> None:
         own.recvfrom(100)
 
 
+def accept_in_a_child(given: Given) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket() as own:
+        own.connect(server.getsockname())
+        pid = os.fork()
+        if pid == 0:
+            own.close()
+            peer = server.accept()[0]
+            peer.sendall(b"hello")
+            peer.recv(1)
+            os._exit(0)
+        assert own.recv(10) == b"hello"
+        own.close()
+        os.waitpid(pid, 0)
+
+
+def list_by_descriptor(given: Given) -> None:
+    fd = os.open(given.outside, os.O_RDONLY)
+    os.listdir(fd)
+    os.close(fd)
+
+
 def read(given: Given) -> None:
     (given.outside / "there").read_text()
 
@@ -296,6 +317,7 @@ REFUSED: dict[Callable[[Given], None], str] = {
 LET_HAPPEN: dict[Callable[[Given], None], str] = {
     read: "audit.read",
     list_directory: "audit.read",
+    list_by_descriptor: "audit.read",
     scan_directory: "audit.read",
     write: "audit.write",
     remove: "audit.write",
@@ -392,6 +414,14 @@ def test_a_connection_made_before_the_session(strangers: Strangers, tape: Path) 
             program()
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_child_that_answers_on_a_socket_of_the_program(given: Given, tape: Path) -> None:
+    """Both ends seem to be here when it connects; the first answer tells where the other one is."""
+    with testbench.record(tape, leaks="ignore") as session:
+        accept_in_a_child(given)
+    assert "audit.answer" in [leak.name for leak in session.leaks]
+
+
 def test_a_thread_that_was_there_before(strangers: Strangers, tape: Path) -> None:
     """Its crossings are leaks too; it does not become a lane of the tape."""
     start, done = threading.Event(), threading.Event()
@@ -416,6 +446,6 @@ def test_the_table_of_the_docs_is_this_one() -> None:
     """Every leak that is told stands in it, with what a replay does, and nothing else does."""
     page = Path(__file__).parents[3] / "docs" / "how-to" / "find-leaks.md"
     rows = re.findall(r"^\| `(audit\.\w+)` \|.*\| (refused|let happen)", page.read_text(), re.MULTILINE)
-    refused = {*REFUSED.values(), "audit.older_connection"}
+    refused = {*REFUSED.values(), "audit.older_connection", "audit.answer"}
     assert {name for name, told in rows if told == "refused"} == refused
     assert {name for name, told in rows if told == "let happen"} == set(LET_HAPPEN.values())
