@@ -18,6 +18,7 @@ from testbench.inplace._early import bound_early
 from testbench.inplace._function import Redirect, private
 from testbench.inplace._method import BoundMethod
 from testbench.inplace._selftest import check_supported
+from testbench.inplace._sets import hash_again
 from testbench.inplace._type import TypeSlot
 from testbench.inplace._undo import UndoStack
 from testbench.inplace._way import intercepting
@@ -32,6 +33,7 @@ __all__ = [
     "UndoStack",
     "bound_early",
     "check_supported",
+    "hash_again",
     "intercepting",
     "private",
 ]

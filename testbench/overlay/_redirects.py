@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from typing import Any, Final
 
-from testbench.inplace import Redirect
+from testbench.inplace import Redirect, hash_again
 from testbench.overlay._entries import Listing
 from testbench.overlay._ground import Ground
 from testbench.overlay._guard import passing
@@ -23,7 +23,6 @@ _CHANGES: Final = ("mkdir", "mkfifo", "mknod", "rmdir", "unlink", "remove", "lch
 _FOLLOWS: Final = ("chmod", "chown", "truncate", "utime", "setxattr", "removexattr")
 """They change what is at their first argument, links followed if not told otherwise."""
 
-_SETS: Final = ("supports_dir_fd", "supports_effective_ids", "supports_fd", "supports_follow_symlinks")
 _WRITES: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 _AT_LINK: Final = os.O_NOFOLLOW | os.O_EXCL
 
@@ -48,7 +47,7 @@ class Redirects:
     def installed(self) -> Iterator[None]:
         """Redirect them while the body runs."""
         with ExitStack() as stack:
-            stack.callback(_hash_again)
+            stack.callback(hash_again)
             for names, body in ((_LOOKS, self._look), (_CHANGES, self._change), (_FOLLOWS, self._follow)):
                 for name in names:
                     self._to(stack, getattr(os, name), body)
@@ -68,7 +67,7 @@ class Redirects:
             opening.to(self._open(opening.original, opened))  # who opens says what the program gave
             self._to(stack, io.open_code, self._first)
             self._install_databases(stack)
-            _hash_again()
+            hash_again()
             yield
 
     def _install_databases(self, stack: ExitStack) -> None:
@@ -247,12 +246,3 @@ def _with(dir_fd: int | None, there: Any, path: Any, options: dict[str, Any]) ->
     if dir_fd is not None and there is path:
         options["dir_fd"] = dir_fd
     return options
-
-
-def _hash_again() -> None:
-    """Let sets that hold functions find them: a redirected one has another hash."""
-    for name in _SETS:
-        functions = getattr(os, name)
-        members = list(functions)
-        functions.clear()
-        functions.update(members)

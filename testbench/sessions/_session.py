@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 
 from testbench.errors import DivergenceError, LeftoverError, RecordingError, TestbenchError, UsageError
-from testbench.inplace import Redirect, UndoStack, intercepting
+from testbench.inplace import Redirect, UndoStack, hash_again, intercepting
 from testbench.inplace.own import hide_own_threads
 from testbench.places import Places
 from testbench.protocol import Call, Plain, Recorder
@@ -217,6 +217,7 @@ class Session:
             if mode is None:
                 self._stack = stack.pop_all()
                 return
+            stack.callback(hash_again)
             way = stack.enter_context(intercepting(self._run.interception))
             stack.enter_context(collector_callbacks_rest())
             hide_own_threads(stack)
@@ -230,6 +231,7 @@ class Session:
             for recorder in self._run.recorders:
                 stack.enter_context(recorder.install(self._call_for(mode, recorder.kind)))
             self._install_signals(mode, stack)
+            hash_again()
             for name, where in way.not_followed():
                 self._missed.note(name, None, where)
             beating = _beating(mode)

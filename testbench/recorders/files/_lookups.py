@@ -16,6 +16,7 @@ from typing import Any
 from testbench.inplace import Code, Redirect
 from testbench.protocol import Call, Plain
 from testbench.recorders.files._answers import RAISES, ask_stat, asking, said
+from testbench.recorders.files._given import as_given
 
 
 def _calling_which(cmd: Any, mode: Any = os.F_OK | os.X_OK, path: Any = None) -> Any:
@@ -51,7 +52,7 @@ class Lookups:
         for name, body in bodies.items():
             redirect = Redirect(getattr(os, name))
             stack.push(redirect)
-            redirect.to(self._known(redirect.original, body))
+            redirect.to(as_given(self._known(redirect.original, body)))
 
     def _set_path(self, stack: ExitStack) -> None:
         """Let PATH be what it was; so it is while recording."""

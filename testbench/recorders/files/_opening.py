@@ -22,6 +22,7 @@ from testbench.protocol import Call, Pieces, Place, Plain
 from testbench.recorders.files._answers import RAISES
 from testbench.recorders.files._direct import watch_direct
 from testbench.recorders.files._drift import Drift
+from testbench.recorders.files._given import as_given, exactly
 from testbench.recorders.files._growing import Growing
 from testbench.recorders.files._reading import Reading, described, looked_at, with_opener
 from testbench.recorders.files._served import Served, directory_of, file_of
@@ -68,7 +69,7 @@ class Opening:
         stack.callback(descriptor.restore)
         stack.callback(stream.restore)
         self._opens = descriptor.original
-        descriptor.to(self._os_open(descriptor.original))
+        descriptor.to(as_given(self._os_open(descriptor.original)))
         stream.to(self._io_open(stream.original))
         watch_direct(self._call, self._named, _reads, stack)
         self._growing.install(stack)
@@ -102,7 +103,12 @@ class Opening:
 
             def own(path: Any, flags: int) -> int:
                 """Open what CPython would open here; it has checked everything else by now."""
-                return self._open(name, flags, lambda: self._opens(path, flags, 0o666), path, None)
+                exact = exactly(path)
+                try:
+                    return self._open(name, flags, lambda: self._opens(exact, flags, 0o666), exact, None)
+                except OSError as error:
+                    error.filename = path
+                    raise
 
             if "+" in mode:
                 return original(*given, own)  # it is written as well, and nothing of that is recorded

@@ -16,6 +16,7 @@ from testbench.inplace import Redirect
 from testbench.protocol import Call, Plain
 from testbench.recorders.files._answers import Asking, as_listed, ask_stat, asking, comparing, listed, said
 from testbench.recorders.files._drift import Drift
+from testbench.recorders.files._given import as_given
 from testbench.recorders.files._listing import Entry, Scan, word_of
 from testbench.recorders.files._opening import Opening
 from testbench.recorders.files._policy import Policy, text
@@ -58,7 +59,7 @@ class Reads:
         for name, make in made.items():
             redirect = Redirect(getattr(os, name))
             stack.callback(redirect.restore)
-            redirect.to(make(redirect.original))
+            redirect.to(as_given(make(redirect.original)))
         self._opening.install(stack)
 
     def _named(self, path: Any, dir_fd: Any) -> str | None:

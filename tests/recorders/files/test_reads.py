@@ -259,6 +259,60 @@ def test_copies_of_what_is_gone_are_made(world: World, tmp_path: Path) -> None:
     assert (tmp_path / "target" / "bytes.bin").read_bytes() == bytes(range(256)) * 100
 
 
+class Text(str):
+    """A text of a class of its own, as some libraries have."""
+
+    __slots__ = ()
+
+
+class Standing:
+    """Stands for a path."""
+
+    def __init__(self, path: Any) -> None:
+        self.path = path
+
+    def __fspath__(self) -> Any:
+        return self.path
+
+
+def test_a_path_may_be_many_things(world: World) -> None:
+    """Errors and streams have the very object that was given; what is no path is refused in CPython's words."""
+    asking: list[Callable[[Any], Any]] = [os.stat, os.listdir, os.readlink, os.statvfs, open, os.scandir]
+    asking += [lambda path: os.open(path, os.O_RDONLY), lambda path: os.access(path, os.R_OK)]
+
+    def told(ask: Callable[[Any], Any], path: Any) -> Any:
+        try:
+            found = ask(path)
+        except OSError as error:
+            return type(error), error.filename is (path.path if isinstance(path, Standing) else path), error.errno
+        except TypeError as error:
+            return str(error)
+        return found if isinstance(found, bool) else None
+
+    def program() -> list[Any]:
+        with open(Text("text.txt"), encoding="utf-8") as stream:
+            found: list[Any] = [type(stream.name)]
+        paths = ["none", b"none", Text("none"), Standing("none"), Standing(Text("none")), Standing(1), 1.5, [], None]
+        return [*found, [told(ask, path) for path in paths for ask in asking if path is not None or ask is os.stat]]
+
+    world.agree(program)
+
+
+def test_what_functions_can_do_is_known(world: World) -> None:
+    """``os.supports_*`` hold the functions themselves, and find them while they are redirected, and after."""
+
+    def program() -> list[bool]:
+        functions = (os.stat, os.access, os.open, os.listdir, os.scandir, os.readlink, os.chdir)
+        sets = (os.supports_dir_fd, os.supports_fd, os.supports_follow_symlinks, os.supports_effective_ids)
+        return [function in names for function in functions for names in sets]
+
+    assert any(world.agree(program))
+    assert program() == world.replay(program)
+    os.symlink("text.txt", "one")
+    with testbench.record(world.tape, files="sealed"):
+        shutil.copystat("one", "one", follow_symlinks=False)
+
+
 def test_imports_are_no_reads_of_the_program(world: World) -> None:
     """Neither its own modules nor the library's; what a module reads when it is imported is."""
     Path("own_module_of_this_test.py").write_text(
