@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import io
 import os
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from typing import Any, Final
 
 from testbench.inplace import Redirect, TypeSlot, real
 from testbench.protocol import Call
+from testbench.recorders.files._served import only_reads
 
 _METHODS: Final = ("read", "readinto", "readall")
 _INSTEAD: Final = "open it when it is complete, or again for what has come since"
@@ -78,13 +78,8 @@ class Growing:
         now = _stamp(real.fstat(fd))
         if now != before:
             self._known.pop(fd, None)
-            if now[:2] == before[:2] and _only_reads(fd) and not self._call.inside():  # else it is another open file
+            if now[:2] == before[:2] and only_reads(fd) and not self._call.inside():  # else it is another open file
                 self._call.leak("changed", {"path": path}, lambda: None, instead=_INSTEAD)
-
-
-def _only_reads(fd: int) -> bool:
-    """Tell whether a descriptor is one of those that are known here, and none that was given its number later."""
-    return fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY
 
 
 def _stamp(found: os.stat_result) -> tuple[int, ...]:

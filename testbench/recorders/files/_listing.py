@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import stat
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 
 class Entry:
@@ -36,6 +37,9 @@ class Entry:
 
     def __repr__(self) -> str:
         return f"<DirEntry {self.name!r}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("cannot pickle 'posix.DirEntry' object")
 
     def inode(self) -> int:
         """Return the number of its file."""
@@ -78,16 +82,26 @@ class Scan:
 
     def __init__(self, entries: Iterable[Entry]) -> None:
         self._entries: Iterator[Entry] = iter(entries)
+        self._closed = False
 
     def __iter__(self) -> Scan:
         return self
 
     def __next__(self) -> Entry:
-        return next(self._entries)
+        try:
+            return next(self._entries)
+        except StopIteration:
+            self._closed = True
+            raise
 
     def close(self) -> None:
         """Give nothing any more."""
         self._entries = iter(())
+        self._closed = True
+
+    def __del__(self) -> None:
+        if not self._closed:
+            warnings.warn(f"unclosed scandir iterator {self!r}", ResourceWarning, source=self)  # noqa: B028  # as CPython
 
     def __enter__(self) -> Scan:
         return self

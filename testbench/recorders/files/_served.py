@@ -6,6 +6,7 @@ there is one that has been taken away, in which nothing can be made.
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Callable, Iterable
 from typing import Any, Final
@@ -42,10 +43,15 @@ class Served:
             found = real.fstat(fd)
         except OSError:
             found = None
-        if found is None or (found.st_dev, found.st_ino) != known[1:]:
+        if found is None or (found.st_dev, found.st_ino) != known[1:] or not only_reads(fd):
             self._names.pop(fd, None)
             return None
         return known[0]
+
+
+def only_reads(fd: int) -> bool:
+    """Tell whether a descriptor only reads, as those do that are known here; its number may be another one's by now."""
+    return fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY
 
 
 def file_of(size: int, parts: Iterable[tuple[int, bytes]], flags: int) -> int:

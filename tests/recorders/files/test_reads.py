@@ -9,6 +9,7 @@ import io
 import linecache
 import mmap
 import os
+import pickle
 import shutil
 import sys
 import tempfile
@@ -213,6 +214,33 @@ def test_directories_are_listed_in_the_recorded_order(world: World) -> None:
         ]
 
     world.agree(program)
+
+
+def test_listings_are_as_strict_as_those_of_the_interpreter(world: World) -> None:
+    """An entry cannot be pickled, and an iterator that is left half read complains of it."""
+    with testbench.record(world.tape, files="sealed"):
+        with os.scandir("folder") as entries, pytest.raises(TypeError, match=r"cannot pickle 'posix\.DirEntry' object"):
+            pickle.dumps(next(entries))
+        left = os.scandir("folder")
+        next(left)
+        with pytest.warns(ResourceWarning, match="unclosed scandir iterator"):
+            del left
+
+
+def test_a_number_that_is_given_again_is_another_file(world: World) -> None:
+    """A descriptor that was closed unseen is forgotten, also where the same file is opened again to be written."""
+
+    def program() -> list[Any]:
+        found: list[Any] = []
+        for mode in ("rb", "wb", "rb", "r+b", "rb"):
+            with open("again", mode) as stream:
+                found.append(os.fstat(stream.fileno()).st_size)
+        return found
+
+    Path("again").write_text("first")
+    recorded = world.record(program)
+    Path("again").unlink()
+    assert world.replay(program) == recorded == [5, 0, 0, 0, 0]
 
 
 def test_what_the_program_writes_is_read_back_as_it_was(world: World) -> None:
