@@ -18,7 +18,7 @@ from testbench.inplace._way import form_of
 
 AnyFunction = TypeVar("AnyFunction", bound=Callable[..., Any])
 
-_retired: deque[object] = deque(maxlen=256)
+_retired: deque[object] = deque(maxlen=64)
 """Targets that were replaced a short while ago.
 
 A builtin does not hold its ``m_self`` while a call is inside it. A Python function holds itself (its frame does), but a

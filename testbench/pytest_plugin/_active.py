@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import shlex
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -68,8 +67,7 @@ class Active:
         self._state = "open"
         try:
             if not self.session.is_open:
-                with _no_collection():
-                    self.session.open()
+                self.session.open()
         except TapeNotFoundError as error:
             raise TapeNotFoundError(f"{error} For this test: {self.command()}") from None
         self._check_owner()
@@ -142,18 +140,6 @@ def _make_folder(tape: Path) -> None:
             f"the tape {tape} cannot be written: its directory cannot be made ({error.strerror}: {error.filename}). "
             "Give another one with --testbench-dir, or change its mode."
         ) from error
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Keep the garbage collector from taking what a session is made of for a reason to look through all of pytest."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from testbench.inplace.own import hide_own_threads
 from testbench.places import Places
 from testbench.protocol import Call, Plain, Recorder
 from testbench.sessions._active import ACTIVE, alone, end_at_once
-from testbench.sessions._collector import collector_callbacks_rest
+from testbench.sessions._collector import Uncounted, collector_callbacks_rest
 from testbench.sessions._flusher import Flusher
 from testbench.sessions._leaks import Leak, Leaks
 from testbench.sessions._placed import PlacedCall
@@ -88,6 +88,7 @@ class Session:
         self._run = Run()
         self._stack = ExitStack()
         self._state = "new"
+        self._uncounted = Uncounted()
         self._flusher: Flusher | None = None
 
     @property
@@ -150,15 +151,21 @@ class Session:
         """
         if self._state != "new":
             raise UsageError(f"this session is {self._state}; make a new one with testbench.record or testbench.replay")
-        self._run = self._begin()
-        self._state = "open"
+        self._uncounted.begin()
         try:
-            with alone():
-                self._install()
-        except BaseException:
-            self._state = "closed"
-            self._run.set_aside()
-            raise
+            self._run = self._begin()
+            self._state = "open"
+            try:
+                with alone():
+                    self._install()
+            except BaseException:
+                self._state = "closed"
+                self._run.set_aside()
+                raise
+        finally:
+            self._uncounted.made()
+            if self._state != "open":
+                self._uncounted.end()
         return self
 
     def close(self) -> None:
@@ -212,6 +219,7 @@ class Session:
     def _install(self) -> None:
         mode = self._mode
         with UndoStack() as stack:
+            stack.callback(self._uncounted.end)
             if self._run.around is not None:
                 stack.enter_context(self._run.around)
             if mode is None:
