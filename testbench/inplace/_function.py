@@ -82,15 +82,12 @@ class Redirect(Undo):
         if not callable(target):
             raise UsageError(f"{self} cannot be redirected to {target!r}: it is not callable.")
         with _order.change():
-            above: Redirect | None = None
             if self._target is None:
                 self._check_free()
-            else:
-                above = _order.above(id(self._function), self)
-            self._route(target, above)
-            if self._target is None:
+                self._route(target, None)
                 _order.push(id(self._function), self)
             else:
+                self._route(target, _order.above(id(self._function), self))
                 self._retire()
             self._target = target
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+from types import WrapperDescriptorType
 from typing import Any, Final
 
 from testbench.errors import UsageError
@@ -49,7 +50,7 @@ class TypeSlot(Undo):
         self._place = (TypeSlot, owner, name)
         self._entries: dict[str, Any] = gc.get_referents(owner.__dict__)[0]
         self.original = self._entries.get(name, _ABSENT)
-        if self.original is _ABSENT or type(self.original).__name__ == "wrapper_descriptor":
+        if self.original is _ABSENT or type(self.original) is WrapperDescriptorType:
             raise UsageError(
                 f"{owner.__name__}.{name} is no entry that can be redirected: it is inherited, absent, or served by a "
                 "C slot. Name the type that defines it."

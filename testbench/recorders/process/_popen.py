@@ -42,7 +42,7 @@ class PopenMethods:
         self._env_names = env_names
         self._originals: dict[str, Callable[..., Any]] = {}
         self._usual: tuple[Any, ...] = ()
-        self.world: type = subprocess.Popen
+        self.world: Callable[[], type] = lambda: subprocess.Popen
 
     def install(self, stack: ExitStack) -> None:
         """Redirect the methods until the stack is closed.

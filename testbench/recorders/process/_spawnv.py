@@ -26,7 +26,7 @@ class Spawnv:
 
     Args:
         direct: starts the children.
-        world: a class of Popen on which none of our redirects lies.
+        world: gives a class of Popen on which none of our redirects lies.
     """
 
     _direct: Direct
@@ -67,7 +67,7 @@ class Spawnv:
             return self._start(_NOT_STARTED, **ends)
 
     def _start(self, args: Any, **options: Any) -> tuple[int, Any]:
-        child = self._world(args, close_fds=False, restore_signals=False, **options)
+        child = self._world()(args, close_fds=False, restore_signals=False, **options)
         child.returncode = 0  # nobody will ask this object how its child ended
         return child.pid, child  # an outer session looks after the child for as long as there is the object
 

@@ -28,7 +28,7 @@ class Starter:
     Args:
         children: the children of the session.
         env_names: environment variables that belong to a request.
-        world: a class of Popen on which none of our redirects lies.
+        world: gives a class of Popen on which none of our redirects lies.
         original: what stood in Popen before.
         nowhere: where pipes lead until a child is started.
         about_to_start: is called before anything is done.
@@ -36,7 +36,7 @@ class Starter:
 
     _children: Children
     _env_names: tuple[str, ...]
-    _world: type
+    _world: Callable[[], type]
     _original: Callable[..., Any]
     _nowhere: Nowhere
     _about_to_start: Callable[[], None]
@@ -104,7 +104,7 @@ class Starter:
 
     def _start(self, face: Any, child: Child, spawn: Spawn) -> Outcome:
         self._nowhere.make_real(spawn.read_ends, face.pipesize)
-        world = child.world = new_world(self._world, face, child.pipes)
+        world = child.world = new_world(self._world(), face, child.pipes)
         leader = self._children.named(spawn.process_group)
         if leader is not None:  # the program may know it by a pid that was made up
             leader.check_real()

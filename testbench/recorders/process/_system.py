@@ -32,7 +32,7 @@ class System:
 
     Args:
         children: the children of the session.
-        world: a class of Popen on which none of our redirects lies.
+        world: gives a class of Popen on which none of our redirects lies.
     """
 
     _children: Children
@@ -81,7 +81,7 @@ class System:
             return self._original(command)  # type: ignore[no-any-return]  # raises
         with outputs.pumping() as ends:
             try:
-                child = self._world(
+                child = self._world()(
                     ["sh", "-c", command],
                     executable="/bin/sh",
                     stdout=ends.get("stdout"),

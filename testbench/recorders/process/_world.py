@@ -5,6 +5,7 @@ The program's Popen (its *face*) only ever takes over outcomes; so it behaves th
 
 from __future__ import annotations
 
+import functools
 import io
 import subprocess
 import types
@@ -26,15 +27,23 @@ class _Globals(dict[str, Any]):
         return vars(subprocess)[name]
 
 
-def world_class(originals: Mapping[str, Callable[..., Any]]) -> type:
-    """Return a class of Popen on which none of our redirects lies, and whose timeouts run on the real clock.
+def world_class(originals: Mapping[str, Callable[..., Any]]) -> Callable[[], type]:
+    """Return what gives a class of Popen on which none of our redirects lies, and whose timeouts run on the real clock.
+
+    The class is made when it is first asked for: most sessions start no child.
 
     Args:
         originals: what stood in Popen before our redirects, by name.
     """
-    waiting = {name: _on_real_clock(originals.get(name, vars(subprocess.Popen)[name])) for name in _WAITING}
-    # What becomes of an abandoned child is the business of its face.
-    return type("World", (subprocess.Popen,), {**originals, **waiting, "__del__": lambda self: None})
+    methods = {name: originals.get(name, vars(subprocess.Popen)[name]) for name in _WAITING}
+
+    @functools.cache
+    def world() -> type:
+        waiting = {name: _on_real_clock(method) for name, method in methods.items()}
+        # What becomes of an abandoned child is the business of its face.
+        return type("World", (subprocess.Popen,), {**originals, **waiting, "__del__": lambda self: None})
+
+    return world
 
 
 def new_world(kind: Any, face: Any, pipes: Mapping[str, Any]) -> Any:
