@@ -13,10 +13,7 @@ from typing import Any, Final, Protocol
 
 from testbench.protocol import Call, Plain
 from testbench.recorders.files._drift import Drift
-
-RAISES: Final = (OSError, ValueError)
-"""What asking about a path may come to besides an answer."""
-
+from testbench.recorders.files._given import RAISES
 
 _FIRST: Final = ("st_ino", "st_dev", "st_nlink", "st_uid", "st_gid", "st_size")
 _TIMES: Final = ("st_atime", "st_mtime", "st_ctime")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from testbench.protocol import Call, Plain
+from testbench.recorders.files._given import RAISES
 from testbench.recorders.files._snapshot import kind_of
 
 _ADVICE: Final = (
@@ -45,7 +46,7 @@ class Drift:
         """
         try:
             present: Any = effect()
-        except (OSError, ValueError) as error:
+        except RAISES as error:
             present = error
         was, now = _told(op, recorded), _told(op, present)
         if was != now:
@@ -78,7 +79,7 @@ def _told(op: str, answer: Any) -> Any:
     """Return of an answer what has to be the same: words, or a list of names."""
     if isinstance(answer, OSError):
         return os.strerror(answer.errno).lower() if answer.errno else str(answer)
-    if isinstance(answer, ValueError):
+    if isinstance(answer, RAISES):
         return str(answer)
     if op in ("stat", "lstat"):
         mode, size = (

@@ -6,6 +6,11 @@ import os
 from collections.abc import Callable
 from typing import Any, Final
 
+from testbench.protocol import Plain
+
+RAISES: Final = (OSError, ValueError, TypeError, OverflowError)
+"""What asking about a path may come to besides an answer: arguments that are none too."""
+
 _EXACT: Final = frozenset((str, bytes, int, type(None)))
 
 
@@ -37,3 +42,8 @@ def as_given(body: Callable[..., Any]) -> Callable[..., Any]:
 def exactly(given: Any) -> Any:
     """Return text or bytes of no class but those."""
     return str.__str__(given) if isinstance(given, str) else bytes.__getitem__(given, slice(None))
+
+
+def number(given: Any) -> Plain:
+    """Return a number of no class but that; what is none is named by its type, and CPython raises."""
+    return int(given) if isinstance(given, int) else {"unfit": type(given).__name__}

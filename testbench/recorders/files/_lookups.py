@@ -15,8 +15,8 @@ from typing import Any
 
 from testbench.inplace import Code, Redirect
 from testbench.protocol import Call, Plain
-from testbench.recorders.files._answers import RAISES, ask_stat, asking, said
-from testbench.recorders.files._given import as_given
+from testbench.recorders.files._answers import ask_stat, asking, said
+from testbench.recorders.files._given import RAISES, as_given, number
 
 
 def _calling_which(cmd: Any, mode: Any = os.F_OK | os.X_OK, path: Any = None) -> Any:
@@ -91,7 +91,7 @@ class Lookups:
         return ask_stat(asking(self._call), original, path, path, options)
 
     def _asking(self, op: str, original: Callable[..., Any], path: Any, *mode: Any, **options: Any) -> Any:
-        request: Plain = {"path": path, "mode": mode[0] if mode else None, "options": said(options)}
+        request: Plain = {"path": path, "mode": number(mode[0]) if mode else None, "options": said(options)}
         return self._call(op, request, lambda: original(path, *mode, **options), raises=RAISES)
 
 

@@ -19,10 +19,9 @@ from typing import Any, Final
 
 from testbench.inplace import Redirect
 from testbench.protocol import Call, Pieces, Place, Plain
-from testbench.recorders.files._answers import RAISES
 from testbench.recorders.files._direct import watch_direct
 from testbench.recorders.files._drift import Drift
-from testbench.recorders.files._given import as_given, exactly
+from testbench.recorders.files._given import RAISES, as_given, exactly
 from testbench.recorders.files._growing import Growing
 from testbench.recorders.files._reading import Reading, described, looked_at, with_opener
 from testbench.recorders.files._served import Served, directory_of, file_of
@@ -76,7 +75,7 @@ class Opening:
 
     def _os_open(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def open(path: Any, flags: Any, mode: int = 0o777, *, dir_fd: int | None = None) -> Any:
-            name = self._named(path, dir_fd) if type(flags) is int and _looks(flags) else None
+            name = self._named(path, dir_fd) if isinstance(flags, int) and _looks(flags) else None
             if name is None:
                 return original(path, flags, mode, dir_fd=dir_fd)
             return self._open(name, flags, lambda: original(path, flags, mode, dir_fd=dir_fd), path, dir_fd)

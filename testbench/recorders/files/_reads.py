@@ -16,7 +16,7 @@ from testbench.inplace import Redirect
 from testbench.protocol import Call, Plain
 from testbench.recorders.files._answers import Asking, as_listed, ask_stat, asking, comparing, listed, said
 from testbench.recorders.files._drift import Drift
-from testbench.recorders.files._given import as_given
+from testbench.recorders.files._given import as_given, number
 from testbench.recorders.files._listing import Entry, Scan, word_of
 from testbench.recorders.files._opening import Opening
 from testbench.recorders.files._policy import Policy, text
@@ -103,7 +103,7 @@ class Reads:
             name = self._named(path, options.get("dir_fd"))
             if name is None:
                 return original(path, mode, **options)
-            request: Plain = {"path": name, "mode": mode, "options": said(options)}
+            request: Plain = {"path": name, "mode": number(mode), "options": said(options)}
             return self._ask("access", request, lambda: original(path, mode, **options))
 
         return access

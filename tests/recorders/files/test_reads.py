@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import errno
 import fileinput
 import glob
@@ -78,7 +79,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
 
 def error_of(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
     """Return all that can be seen of the exception that a call raises."""
-    with pytest.raises((OSError, ValueError, TypeError)) as caught:
+    with pytest.raises((OSError, ValueError, TypeError, OverflowError, LookupError)) as caught:
         function(*args, **options)
     error = caught.value
     return type(error), str(error), error.args, getattr(error, "filename", None)
@@ -287,6 +288,12 @@ def test_copies_of_what_is_gone_are_made(world: World, tmp_path: Path) -> None:
     assert (tmp_path / "target" / "bytes.bin").read_bytes() == bytes(range(256)) * 100
 
 
+class Flag(enum.IntFlag):
+    """Numbers of a class of their own."""
+
+    ONE = 1
+
+
 class Text(str):
     """A text of a class of its own, as some libraries have."""
 
@@ -322,6 +329,28 @@ def test_a_path_may_be_many_things(world: World) -> None:
             found: list[Any] = [type(stream.name)]
         paths = ["none", b"none", Text("none"), Standing("none"), Standing(Text("none")), Standing(1), 1.5, [], None]
         return [*found, [told(ask, path) for path in paths for ask in asking if path is not None or ask is os.stat]]
+
+    world.agree(program)
+
+
+def test_arguments_that_are_none_are_refused_as_ever(world: World) -> None:
+    """A wrong argument breaks no recording: CPython's own words come, on replay too."""
+
+    def program() -> list[Any]:
+        here = os.path.abspath("text.txt")
+        return [
+            error_of(os.stat, here, dir_fd="folder"),
+            error_of(os.lstat, here, dir_fd=1 << 80),
+            error_of(os.access, "text.txt", "r"),
+            error_of(os.access, "text.txt", []),
+            os.access("text.txt", Flag(os.R_OK)),
+            os.close(os.open("text.txt", Flag(os.O_RDONLY | os.O_CLOEXEC))),
+            error_of(os.open, "text.txt", os.O_RDONLY, "mode"),
+            error_of(os.getxattr, "text.txt", 5),
+            error_of(os.stat, "text.txt", wrong=1),
+            error_of(open, "text.txt", encoding="no-such-encoding"),
+            error_of(open, "text.txt", "rw"),
+        ]
 
     world.agree(program)
 
