@@ -1,4 +1,4 @@
-"""Trees of files, recorded and replayed from the same beginning."""
+"""Trees of files, recorded and replayed from the same beginning, or with all of it gone."""
 
 from __future__ import annotations
 
@@ -104,3 +104,64 @@ def sh() -> Callable[..., str]:
 def tree() -> Callable[[Path], Tree]:
     """Return all that is in a directory."""
     return tree_of
+
+
+@attrs.define
+class World:
+    """A directory that a program runs in, and a tape of that."""
+
+    tape: Path
+
+    def record(self, program: Callable[[], Any], **options: Any) -> Any:
+        """Record a program; nothing of what it reads is a leak."""
+        with testbench.record(self.tape, **{"files": "sealed", "leaks": "fail", **options}):
+            return program()
+
+    def replay(self, program: Callable[[], Any], **options: Any) -> Any:
+        """Replay it."""
+        with testbench.replay(self.tape, **options):
+            return program()
+
+    def agree(self, program: Callable[[], Any], **options: Any) -> Any:
+        """Run it, record it, replay it with every file gone; check that all come to the same."""
+        stock = program()
+        recorded = self.record(program, **options)
+        assert recorded == stock
+        for name in os.listdir("."):
+            shutil.rmtree(name) if os.path.isdir(name) and not os.path.islink(name) else os.unlink(name)
+        assert self.replay(program) == recorded
+        return recorded
+
+    def ops(self) -> list[str]:
+        """Return the ops of kind files on the tape."""
+        return [event.op for event in testbench.open_tape(self.tape) if event.kind == "files"]
+
+    @staticmethod
+    def error_of(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
+        """Return all that can be seen of the exception that a call raises."""
+        with pytest.raises((OSError, ValueError, TypeError, OverflowError, LookupError)) as caught:
+            function(*args, **options)
+        error = caught.value
+        return type(error), str(error), error.args, getattr(error, "filename", None)
+
+    @staticmethod
+    def all_of(function: Callable[..., Any], *args: Any, **options: Any) -> list[Any]:
+        """Return the lines of a file that a function opens."""
+        with function(*args, **options) as stream:
+            return list(stream)
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    """Begin in a directory with a few files."""
+    place = tmp_path / "place"
+    (place / "folder" / "sub").mkdir(parents=True)
+    (place / "text.txt").write_text("one\ntwö\nthree\n", encoding="utf-8")
+    os.utime(place / "text.txt", ns=(-1_500_000_001, 1_234_567_890_123_456_789))
+    (place / "bytes.bin").write_bytes(bytes(range(256)) * 100)
+    (place / "folder" / "sub" / "deep.txt").write_text("deep")
+    (place / "folder" / "link").symlink_to("sub/deep.txt")
+    (place / "folder" / "lost").symlink_to("nowhere")
+    (place / "folder" / "dirlink").symlink_to("sub")
+    monkeypatch.chdir(place)
+    return World(tmp_path / "run.tape")
