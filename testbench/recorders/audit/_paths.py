@@ -45,13 +45,12 @@ class Paths:
     """
 
     def __init__(self, declared: Iterable[str], tapes: Iterable[str | os.PathLike[str]]) -> None:
-        named = (os.environ.get(name) for name in _VARIABLES)  # here no recorder is in place yet
-        own = {*declared, *filter(None, named), *_TEMPORARY}
-        given_places = (*own, *(os.path.dirname(os.fspath(tape)) for tape in tapes))
+        named = (os.environ.get(name, "") for name in _VARIABLES)  # here no recorder is in place yet
+        beside = (os.path.dirname(os.fspath(tape)) for tape in tapes)
         self._cwd = _working_directory()
-        places = (os.path.join(self._cwd, os.path.expanduser(given)) for given in given_places)
-        self.written = (*_below(_spellings(self._cwd, *places)), *_OWN)
-        self._read = (*self.written, *_installed())
+        self.written, self._read = _places(
+            self._cwd, (*map(os.path.expanduser, declared), *named, *_TEMPORARY, *beside)
+        )
 
     def own(self, path: str, *, written: bool) -> bool:
         """Tell whether a path, absolute or not, needs no further look: cheap, and right for nearly all."""
@@ -99,6 +98,14 @@ def path_behind(fd: int) -> str:
     except OSError:
         return ""
     return path if path.startswith("/") and not path.endswith(" (deleted)") else ""
+
+
+@lru_cache(256)
+def _places(cwd: str, given: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return what paths begin with that may be written, and that may be read."""
+    absolute = (os.path.join(cwd, place) for place in given if place)
+    written = (*_below(_spellings(cwd, *absolute)), *_OWN)
+    return written, (*written, *_installed())
 
 
 @lru_cache(256)
