@@ -164,6 +164,11 @@ def _check(reader: Reader, path: StrPath, *, splice: bool) -> None:
             f"{path} was recorded with clock={reader.meta['clock']!r}, and nobody can say how far that clock is where "
             "the program leaves its tape; mode splice needs a tape of the real clock. Record again"
         )
+    if splice and reader.meta.get("files") == "observed":
+        raise UsageError(
+            f"{path} was recorded with files='observed', so that what a file was would be kept before it shows that it "
+            "is something else now; mode splice needs files='sealed', 'programs' or 'off'. Record again"
+        )
     if reader.digest_name != "sha-256":
         raise TapeVersionError(
             f"{path} names the digest function {reader.digest_name!r}, which is not known here, so that nothing "

@@ -149,12 +149,13 @@ class Opening:
             return self._compared(self._drift, name, answer, reading)
         if answer["what"] == "dir":
             return directory_of(self._opens, path, flags, dir_fd)
-        parts = (part for content in self._rest(answer, reading) for part in parts_of(content))
+        size = answer["size"]
+        parts = (part for content in self._rest(answer, reading) for part in parts_of(content, size))
         try:
-            return file_of(answer["size"], parts, flags)
+            return file_of(size, parts, flags)
         except OSError as error:  # none that the program had
             told = _NO_ROOM.format(error.strerror)
-            return int(self._call.leak("serve", {"path": name, "size": answer["size"]}, lambda: -1, instead=told))
+            return int(self._call.leak("serve", {"path": name, "size": size}, lambda: -1, instead=told))
 
     def _rest(self, answer: Any, reading: Reading) -> Iterator[Any]:
         yield answer["content"]

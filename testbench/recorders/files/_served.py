@@ -54,12 +54,12 @@ def only_reads(fd: int) -> bool:
     return fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY
 
 
-def file_of(size: int, parts: Iterable[tuple[int, bytes]], flags: int) -> int:
+def file_of(size: int, parts: Iterable[tuple[int, int, bytes]], flags: int) -> int:
     """Return a descriptor of a file that has a content.
 
     Args:
         size: its size in bytes.
-        parts: offset and bytes of all that is no hole.
+        parts: offset, length and bytes of all that is no hole; bytes of another length move what comes after them.
         flags: how the program has opened it.
 
     Raises:
@@ -67,9 +67,11 @@ def file_of(size: int, parts: Iterable[tuple[int, bytes]], flags: int) -> int:
     """
     made = real.aside(os.memfd_create("testbench") if size <= _IN_MEMORY else _on_disk())
     try:
-        for offset, data in parts:
-            write_at(made, offset, data)
-        real.ftruncate(made, size)
+        moved = 0
+        for offset, length, data in parts:
+            write_at(made, offset + moved, data)
+            moved += len(data) - length
+        real.ftruncate(made, size + moved)
         return real.open(b"/proc/self/fd/%d" % made, flags & _KEPT)
     finally:
         real.close(made)

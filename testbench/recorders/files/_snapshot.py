@@ -22,7 +22,7 @@ _PIECE: Final = 1 << 20
 def contents(fd: int) -> Iterator[tuple[Plain, bool]]:
     """Give the content of a file in pieces, and whether there are more.
 
-    A piece is bytes, the whole content, or a list of offsets and bytes; what none of these covers is a hole.
+    A piece is bytes, the whole content, or a list of offsets, lengths and bytes; what none of these covers is a hole.
 
     Args:
         fd: the file.
@@ -40,16 +40,22 @@ def contents(fd: int) -> Iterator[tuple[Plain, bool]]:
         if len(batch) == _BATCH:
             yield batch, True
             batch = []
-        batch.append([offset, read_at(fd, offset, length)])
+        data = read_at(fd, offset, length)
+        batch.append([offset, len(data), data])
     real.lseek(fd, 0, os.SEEK_SET)  # looking for holes has moved it
     yield batch, False
 
 
-def parts_of(content: Any) -> list[tuple[int, bytes]]:
-    """Return offset and bytes of all that a piece holds."""
+def parts_of(content: Any, size: int) -> list[tuple[int, int, bytes]]:
+    """Return offset, length and bytes of all that a piece holds; the length is another where a secret was replaced.
+
+    Args:
+        content: the piece.
+        size: of the file, in bytes.
+    """
     if isinstance(content, bytes):
-        return [(0, content)]
-    return [(int(offset), bytes(data)) for offset, data in content]
+        return [(0, size, content)]
+    return [(int(offset), int(length), bytes(data)) for offset, length, data in content]
 
 
 def digest_of(fd: int) -> tuple[int, bytes]:

@@ -114,3 +114,10 @@ def test_a_swallowed_difference_fails_at_the_end(place: Path, tmp_path: Path) ->
 
     with pytest.raises(testbench.RefusedError):
         observed(tmp_path / "run.tape", program, lambda: os.unlink("text.txt"))
+
+
+def test_an_observed_tape_cannot_be_spliced(place: Path, tmp_path: Path) -> None:
+    """Where the disk differs, the event that says otherwise would be on the new tape by then; so it is refused."""
+    observed(tmp_path / "run.tape", read, lambda: None)
+    with pytest.raises(testbench.UsageError, match="mode splice needs files='sealed'"):
+        testbench.session(tmp_path / "run.tape", "splice").open()

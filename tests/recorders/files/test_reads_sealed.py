@@ -120,6 +120,22 @@ def test_a_file_of_many_pieces(world: Any) -> None:
     assert world.ops() == ["open", "more", "more"]
 
 
+@pytest.mark.parametrize("before", [0, 1000, 6 << 20], ids=["small", "kilobyte", "in pieces"])
+def test_secrets_in_files_are_not_on_the_tape(world: Any, before: int) -> None:
+    """A placeholder stands for one on replay, and not a byte of what is around it is lost."""
+    secret = b"correct-horse-battery"
+    Path("settings").write_bytes(b"." * before + b"PIN=" + secret + b";end\n" + b"." * before)
+    recorded = world.record(Path("settings").read_bytes, redact_values=[secret.decode()])
+    replayed = world.replay(Path("settings").read_bytes)
+    assert secret in recorded
+    assert secret not in world.tape.read_bytes()
+    assert secret not in replayed
+    head, _, tail = replayed.partition(b"PIN=")
+    assert head == b"." * before
+    assert tail.endswith(b";end\n" + b"." * before)
+    assert b"\0" not in replayed
+
+
 def test_a_tape_fits_another_directory(tmp_path: Path, world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """With placeholders, absolute paths are what they are there; contents keep every byte."""
     Path("path.txt").write_text(os.getcwd())
