@@ -4,9 +4,10 @@ What is opened for writing alone is real in both modes: the program writes it ag
 tape as it was at that moment, whoever wrote it. A file that is opened to be read and written (``r+``, ``a+``, or made
 if it is not there) is real too; a replay sees that it is what it was, or says so.
 
-The outcome of ``open`` is ``{"what", "size", "digest", "content", "more"}``: ``what`` is ``file``, ``dir``, or a word
-for what cannot be recorded. With files="sealed" there is content, see `testbench.recorders.files._snapshot`; what does
-not fit comes in further events, ``more``. With files="observed" there is the digest.
+The outcome of ``open`` is ``{"what", "size", "digest", "offset", "length", "content", "more"}``: ``what`` is ``file``,
+``dir``, or a word for what cannot be recorded. With files="sealed" there is content, see
+`testbench.recorders.files._snapshot`; what is not one piece comes in further events, ``more``. With files="observed"
+there is the digest.
 """
 
 from __future__ import annotations
@@ -25,7 +26,6 @@ from testbench.recorders.files._given import RAISES, as_given, exactly
 from testbench.recorders.files._growing import Growing
 from testbench.recorders.files._reading import Reading, described, looked_at, with_opener
 from testbench.recorders.files._served import Served, directory_of, file_of
-from testbench.recorders.files._snapshot import parts_of
 
 _REAL: Final = os.O_PATH | (os.O_TMPFILE & ~os.O_DIRECTORY)
 _SAID: Final = {"directory": os.O_DIRECTORY, "nofollow": os.O_NOFOLLOW}
@@ -33,12 +33,13 @@ _NO_ROOM: Final = "what the file held finds no room here ({}); make some in /var
 _SPECIAL: Final = "read it within a function that is marked with @testbench.boundary"
 
 
-def _content(request: Plain, _: Plain) -> Iterator[tuple[str, Place, bool]]:
+def _content(request: Plain, value: Plain) -> Iterator[tuple[str, Place, bool]]:
     path = request.get("path") if isinstance(request, dict) else None
-    yield f"{path!r}", ("outcome", "content"), True
+    if isinstance(value, dict) and isinstance(value.get("content"), bytes):
+        yield f"{path!r}", ("outcome", "content"), not value.get("more")
 
 
-PIECES: Final[Mapping[str, Pieces]] = {"open": _content}
+PIECES: Final[Mapping[str, Pieces]] = {"open": _content, "more": _content}
 """Which bytes are the content of a file: no placeholder for a path goes there."""
 
 Named = Callable[[Any, Any], "str | None"]
@@ -140,7 +141,7 @@ class Opening:
             fd: int = self._call.leak("special", asked, lambda: reading.fd, instead=_SPECIAL)
             return fd
         if reading.begun:
-            for _ in self._rest(answer, reading):
+            for _ in self._rest(name, answer, reading):
                 pass  # each piece is an event, and nobody needs it here
             if answer["what"] == "file" and reading.found is not None:
                 self._growing.remember(reading.fd, name, reading.found)
@@ -150,18 +151,18 @@ class Opening:
         if answer["what"] == "dir":
             return directory_of(self._opens, path, flags, dir_fd)
         size = answer["size"]
-        parts = (part for content in self._rest(answer, reading) for part in parts_of(content, size))
+        parts = ((part["offset"], part["length"], part["content"]) for part in self._rest(name, answer, reading))
         try:
             return file_of(size, parts, flags)
         except OSError as error:  # none that the program had
             told = _NO_ROOM.format(error.strerror)
             return int(self._call.leak("serve", {"path": name, "size": size}, lambda: -1, instead=told))
 
-    def _rest(self, answer: Any, reading: Reading) -> Iterator[Any]:
-        yield answer["content"]
+    def _rest(self, name: str, answer: Any, reading: Reading) -> Iterator[Any]:
+        yield answer
         while answer["more"]:
-            answer = self._call("more", None, reading.next)
-            yield answer["content"]
+            answer = self._call("more", {"path": name}, reading.next)
+            yield answer
 
     def _compared(self, drift: Drift, name: str, answer: Any, reading: Reading) -> int:
         """Return the real file, if it is what the tape says."""

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Final
 
 from testbench.inplace import real
 from testbench.protocol import Plain
 from testbench.recorders.files._drift import called, file_told
 from testbench.recorders.files._snapshot import contents, digest_of, kind_of
+
+_NOTHING: Final[dict[str, Plain]] = {"offset": 0, "length": 0, "content": None}
 
 
 def with_opener(original: Callable[..., Any], given: tuple[Any, ...], opener: Callable[[Any, int], int]) -> Any:
@@ -36,7 +38,7 @@ class Reading:
     def __init__(self, whole: bool, effect: Callable[[], int]) -> None:
         self._whole = whole
         self._effect = effect
-        self._pieces: Iterator[tuple[Plain, bool]] = iter(())
+        self._pieces: Iterator[tuple[dict[str, Plain], bool]] = iter(())
         self.fd = -1
         self.found: os.stat_result | None = None
         self.begun = False
@@ -50,26 +52,21 @@ class Reading:
         """Open it, and say what it is."""
         self.fd = self._effect()
         found = self.found = real.fstat(self.fd)
-        answer: dict[str, Plain] = {
-            "what": kind_of(found.st_mode),
-            "size": 0,
-            "digest": None,
-            "content": None,
-            "more": False,
-        }
+        answer: dict[str, Plain] = {"what": kind_of(found.st_mode), "size": 0, "digest": None}
+        piece: dict[str, Plain] = _NOTHING
+        more = False
         if answer["what"] == "file" and self._whole:
             self._pieces = contents(self.fd)
-            answer["content"], answer["more"] = next(self._pieces)
-            content = answer["content"]
-            answer["size"] = len(content) if isinstance(content, bytes) else found.st_size
+            piece, more = next(self._pieces)
+            answer["size"] = found.st_size
         elif answer["what"] == "file":
             answer["size"], answer["digest"] = digest_of(self.fd)
-        return answer
+        return {**answer, **piece, "more": more}
 
     def next(self) -> Plain:
         """Go on; the effect of op ``more``."""
-        content, more = next(self._pieces)
-        return {"content": content, "more": more}
+        piece, more = next(self._pieces)
+        return {**piece, "more": more}
 
     def close(self) -> None:
         """Close what was opened, since nobody will."""

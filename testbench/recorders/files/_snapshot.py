@@ -6,23 +6,25 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 from testbench.inplace import real
 from testbench.protocol import Plain
 from testbench.recorders.files._content import pieces, read_at
 
 _WHOLE: Final = 4 << 20
-"""A file without holes up to this size is one value."""
+"""A file without holes up to this size is one piece."""
 
-_BATCH: Final = 8
-_PIECE: Final = 1 << 20
+_PIECE: Final = 512 << 10
+"""Others come in pieces of this size: of two that follow each other a secret is found that begins in one."""
+
+_READ: Final = 1 << 20
 
 
-def contents(fd: int) -> Iterator[tuple[Plain, bool]]:
+def contents(fd: int) -> Iterator[tuple[dict[str, Plain], bool]]:
     """Give the content of a file in pieces, and whether there are more.
 
-    A piece is bytes, the whole content, or a list of offsets, lengths and bytes; what none of these covers is a hole.
+    A piece is ``{"offset", "length", "content"}``; what none of them covers is a hole.
 
     Args:
         fd: the file.
@@ -33,29 +35,19 @@ def contents(fd: int) -> Iterator[tuple[Plain, bool]]:
     found = real.fstat(fd)
     size = found.st_size
     if size <= _WHOLE and found.st_blocks * 512 >= size:
-        yield read_at(fd, 0, size), False
+        yield _piece(0, read_at(fd, 0, size)), False
         return
-    batch: list[Plain] = []
+    last: dict[str, Plain] | None = None
     for offset, length in pieces(fd, size, _PIECE):
-        if len(batch) == _BATCH:
-            yield batch, True
-            batch = []
-        data = read_at(fd, offset, length)
-        batch.append([offset, len(data), data])
+        if last is not None:
+            yield last, True
+        last = _piece(offset, read_at(fd, offset, length))
     real.lseek(fd, 0, os.SEEK_SET)  # looking for holes has moved it
-    yield batch, False
+    yield last or _piece(0, b""), False
 
 
-def parts_of(content: Any, size: int) -> list[tuple[int, int, bytes]]:
-    """Return offset, length and bytes of all that a piece holds; the length is another where a secret was replaced.
-
-    Args:
-        content: the piece.
-        size: of the file, in bytes.
-    """
-    if isinstance(content, bytes):
-        return [(0, size, content)]
-    return [(int(offset), int(length), bytes(data)) for offset, length, data in content]
+def _piece(offset: int, content: bytes) -> dict[str, Plain]:
+    return {"offset": offset, "length": len(content), "content": content}
 
 
 def digest_of(fd: int) -> tuple[int, bytes]:
@@ -65,7 +57,7 @@ def digest_of(fd: int) -> tuple[int, bytes]:
         OSError: it cannot be read.
     """
     digest, at = hashlib.sha256(), 0
-    while data := real.pread(fd, _PIECE, at):
+    while data := real.pread(fd, _READ, at):
         digest.update(data)
         at += len(data)
     return at, digest.digest()

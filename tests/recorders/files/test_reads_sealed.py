@@ -117,10 +117,10 @@ def test_a_file_of_many_pieces(world: Any) -> None:
             return [stream.read()[:: 1 << 19], stream.seek(0), stream.read(4)]
 
     world.agree(program)
-    assert world.ops() == ["open", "more", "more"]
+    assert world.ops() == ["open", *["more"] * 39]
 
 
-@pytest.mark.parametrize("before", [0, 1000, 6 << 20], ids=["small", "kilobyte", "in pieces"])
+@pytest.mark.parametrize("before", [0, 1000, (5 << 20) - 10], ids=["small", "kilobyte", "in two pieces"])
 def test_secrets_in_files_are_not_on_the_tape(world: Any, before: int) -> None:
     """A placeholder stands for one on replay, and not a byte of what is around it is lost."""
     secret = b"correct-horse-battery"
