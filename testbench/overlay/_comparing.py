@@ -28,7 +28,8 @@ def entries(tree: Tree) -> Entries:
     found = {path: change.after for path, change in tree.update().items() if change.after is not None}
     for path in sorted(tree.unread):
         raise OverlayError(
-            f"{os.fsdecode(tree.path(path))!r} may not be listed, so nobody knows what is in it; make it readable",
+            f"the directory {os.fsdecode(path)!r} in the overlay may not be listed, so nobody knows what is in it; "
+            "make it readable",
             os.fsdecode(path),
         )
     return found

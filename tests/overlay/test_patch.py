@@ -169,3 +169,24 @@ def test_long_texts_have_one_hunk() -> None:
     hunks = text(old, new)
     assert hunks.startswith(b"@@ -498,1007 +498,1007 @@\n 497\n 498\n 499\n-500\n")
     assert hunks.endswith(b"+1499\n+y\n 1501\n 1502\n 1503\n")
+
+
+@pytest.mark.slow
+def test_ten_thousand_files_arrive_to_the_byte(tmp_path: Path) -> None:
+    """By apply and by git alike: the trees are equal."""
+    root, copy = tmp_path / "root", tmp_path / "copy"
+    root.mkdir()
+    copy.mkdir()
+    with testbench.Overlay(root) as overlay:
+        for folder in range(100):
+            (root / f"{folder}").mkdir()
+            for number in range(100):
+                with open(f"{root}/{folder}/{number}", "wb") as file:
+                    file.write(bytes((number,)) * folder)
+        wanted = tree_of(root)
+        diff = overlay.diff()
+        assert len(diff) == 10_100
+        git_apply(diff.patch(), copy)
+        overlay.apply()
+    assert tree_of(root) == wanted
+    assert as_git_sees(tree_of(copy)) == as_git_sees(wanted)
