@@ -25,7 +25,7 @@ contents = st.one_of(
     st.lists(st.sampled_from(["one", "two", "", "\r"]), max_size=30).map(lambda lines: "\n".join(lines).encode()),
     st.sampled_from([b"", b"\0", b"x" * 5000, b"end\n"]),
 )
-targets = st.one_of(paths, st.sampled_from(["..", "../a", "/nowhere", "ROOT/a", "ROOT/b/c", "a/../b"]))
+targets = st.one_of(paths, st.sampled_from(["..", "../a", "/nowhere/at/all", "ROOT/a", "ROOT/b/c", "a/../b"]))
 steps = st.one_of(
     st.tuples(st.just("write"), paths, contents),
     st.tuples(st.just("append"), paths, contents),
