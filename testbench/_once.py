@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Final
 
 from testbench.errors import TapeBusyError
-from testbench.inplace.real import monotonic_ns, sleep
+from testbench.inplace.held import sleep_unheld
+from testbench.inplace.real import monotonic_ns
 from testbench.sessions import Run
 
 _LOOK_S: Final = 0.02
@@ -36,4 +37,4 @@ def once(path: StrPath, wait_s: float, record: Callable[[StrPath], Run], replay:
         except TapeBusyError as busy:
             if monotonic_ns() >= end_ns:
                 raise TapeBusyError(f"{busy} Waited {wait_s:g} s for it, see stall_s=.") from None
-        sleep(_LOOK_S)
+        sleep_unheld(_LOOK_S)

@@ -13,6 +13,7 @@ import attrs
 
 from testbench.errors import DivergenceError, LeftoverError, RecordingError, TestbenchError, UsageError
 from testbench.inplace import Redirect, UndoStack, hash_again, intercepting
+from testbench.inplace.held import signals_held
 from testbench.inplace.own import hide_own_threads
 from testbench.places import Places
 from testbench.protocol import Call, Plain, Recorder
@@ -151,6 +152,15 @@ class Session:
         """
         if self._state != "new":
             raise UsageError(f"this session is {self._state}; make a new one with testbench.record or testbench.replay")
+        try:
+            with signals_held():
+                self._open()
+        except BaseException as error:
+            self.abort(error)  # it is open if a handler has raised that waited for this
+            raise
+        return self
+
+    def _open(self) -> None:
         self._uncounted.begin()
         try:
             self._run = self._begin()
@@ -166,7 +176,6 @@ class Session:
             self._uncounted.made()
             if self._state != "open":
                 self._uncounted.end()
-        return self
 
     def close(self) -> None:
         """Restore the world and finish the tape.
@@ -176,16 +185,19 @@ class Session:
             RecordingError: the recording is not faithful; it was set aside as ``.failed``.
             TapeError: the tape cannot be written or read to its end.
         """
-        if not self._leave():
+        if not self.is_open:
             return
-        try:
-            if self._mode is not None:
-                self._mode.finish()
-            self._report_leaks()
-        except BaseException:
-            self._run.set_aside()
-            raise
-        self._run.keep()
+        self._settle()
+        with signals_held():
+            self._restore()
+            try:
+                if self._mode is not None:
+                    self._mode.finish()
+                self._report_leaks()
+            except BaseException:
+                self._run.set_aside()
+                raise
+            self._run.keep()
 
     def abort(self, error: BaseException | None = None) -> None:
         """Restore the world after a block that raised; a recording is set aside as ``.failed``.
@@ -193,15 +205,19 @@ class Session:
         Raises:
             DivergenceError: the replay diverged before, and ``error`` is not that divergence.
         """
-        if not self._leave(patient=not isinstance(error, KeyboardInterrupt)):
+        if not self.is_open:
             return
+        if not isinstance(error, KeyboardInterrupt):
+            self._settle()
         failure: TestbenchError | None = None
-        if self._mode is not None:
+        with signals_held():
+            self._restore()
             try:
-                self._mode.finish()
+                if self._mode is not None:
+                    self._mode.finish()
             except TestbenchError as found:
                 failure = found
-        self._run.set_aside()
+            self._run.set_aside()
         if failure is not None and failure is not error:
             self._after_failure(failure, error)
 
@@ -261,20 +277,24 @@ class Session:
             mode.signals.follow(handlers)
         handlers.install(stack)
 
-    def _leave(self, *, patient: bool = True) -> bool:
-        """Restore the world, ``patient`` with lanes that have not come to their end; False if that was done before."""
-        if self._state != "open":
-            return False
+    def _settle(self) -> None:
+        """Wait for lanes that have not come to their end; whoever is interrupted in that has nothing of the tape."""
         try:
-            if self._mode is not None and patient:
+            if self._mode is not None:
                 self._mode.settle()
-        finally:
-            with alone():
-                if self in ACTIVE and ACTIVE[-1] is not self:
-                    raise UsageError("sessions end in the reverse order in which they began; close the inner one first")
-                self._state = "closed"
-                self._stack.close()
-        return True
+        except BaseException:
+            with signals_held():
+                self._restore()
+                self._run.set_aside()
+            raise
+
+    def _restore(self) -> None:
+        """Give the world back."""
+        with alone():
+            if self in ACTIVE and ACTIVE[-1] is not self:
+                raise UsageError("sessions end in the reverse order in which they began; close the inner one first")
+            self._state = "closed"
+            self._stack.close()
 
     def _after_failure(self, failure: TestbenchError, error: BaseException | None) -> None:
         """Let a divergence win over the error that came of it; a consequence of the error is only a note to it."""
