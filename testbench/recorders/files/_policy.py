@@ -20,6 +20,7 @@ import os
 import sys
 import sysconfig
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Final
 
 from testbench.inplace import real
@@ -46,7 +47,7 @@ class Policy:
 
     def __init__(self, tapes: Iterable[bytes]) -> None:
         self._tapes = {text(tape) for tape in tapes}
-        self._alone = tuple(sorted({f"{prefix}/" for prefix in (*_KERNEL, *_ZONES, *_of_the_interpreter())}))
+        self._alone = _left_alone(tuple(filter(_is_text, sys.path)))
         self._known: dict[str, bool] = {}
 
     def covers(self, path: str) -> bool:
@@ -87,10 +88,20 @@ def _here() -> str:
         return ""
 
 
-def _of_the_interpreter() -> Iterator[str]:
+def _is_text(entry: object) -> bool:
+    return isinstance(entry, str)
+
+
+@lru_cache(8)
+def _left_alone(entries: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what the paths begin with that are left alone, given where modules are looked for."""
+    return tuple(sorted({f"{prefix}/" for prefix in (*_KERNEL, *_ZONES, *_of_the_interpreter(entries))}))
+
+
+def _of_the_interpreter(entries: tuple[str, ...]) -> Iterator[str]:
     paths = sysconfig.get_paths()
     found = [paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")]
-    found += [entry for entry in sys.path if entry.rstrip("/").endswith(("site-packages", "dist-packages"))]
+    found += [entry for entry in entries if entry.rstrip("/").endswith(("site-packages", "dist-packages"))]
     found += [prefix for prefix in (sys.prefix, sys.base_prefix, sys.exec_prefix) if prefix not in _SYSTEM]
     for path in (*found, _OURS):
         yield path.rstrip("/")
