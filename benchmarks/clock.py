@@ -1,20 +1,23 @@
 """What a read of the clock costs: plain, recorded, replayed, and under the tools that freeze time.
 
 All cases take turns in each round, so that a slow moment of the machine hits all alike; the best round of each counts.
-The two floors show what a redirected function costs at least: with the smallest Python closure that keeps what it
-reads, and with a C iterator.
+The three floors show what a redirected function costs at least: with the smallest Python closure that keeps what it
+reads, with a C iterator over floats, and with one that makes floats of eight bytes each, which are hashed before:
+nothing of a tape is given out that was not verified.
 """
 
 from __future__ import annotations
 
 import datetime
+import hashlib
 import itertools
 import subprocess
 import sys
 import tempfile
 import time
 import timeit
-from collections.abc import Callable, Iterator
+from array import array
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
@@ -74,6 +77,24 @@ def floor_of_replaying() -> Iterator[None]:
         redirect.restore()
 
 
+@contextmanager
+def floor_of_verifying() -> Iterator[None]:
+    """Redirect ``time.time`` to an iterator that makes floats of bytes, and hash these, 4,096 floats at a time."""
+    data = array("d", [0.5] * 4096).tobytes()
+
+    def runs() -> Iterator[Iterable[float]]:
+        while True:
+            hashlib.sha256(data)
+            yield array("d", data)
+
+    redirect = Redirect(time.time)
+    redirect.to(itertools.chain.from_iterable(runs()).__next__)
+    try:
+        yield
+    finally:
+        redirect.restore()
+
+
 class Bench:
     """Keeps the best time of each case.
 
@@ -97,6 +118,7 @@ class Bench:
             "replayed": lambda: testbench.replay(self._tape),
             "floor of recording": floor_of_recording,
             "floor of replaying": floor_of_replaying,
+            "floor of verifying": floor_of_verifying,
             "time-machine, frozen": lambda: time_machine.travel(START, tick=False),
             "time-machine, ticking": lambda: time_machine.travel(START, tick=True),
             "freezegun, frozen": lambda: freezegun.freeze_time(START),
@@ -109,12 +131,13 @@ FUNCTIONS = {
     "time.time()": (lambda: time.time, True),
     "datetime.now()": (lambda: datetime.datetime.now, False),
 }
+_FLOORS = ("floor of recording", "floor of replaying", "floor of verifying")
 OTHERS = ("time-machine, frozen", "time-machine, ticking", "freezegun, frozen", "freezegun, ticking")
 
 
 def measure(look_up: LookUp, with_floors: bool) -> dict[str, float]:
     """Return the best nanoseconds a call of each case."""
-    ours = ("plain", "recorded", "replayed", *(("floor of recording", "floor of replaying") if with_floors else ()))
+    ours = ("plain", "recorded", "replayed", *(_FLOORS if with_floors else ()))
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder) / "clock.tape")
         for _ in range(ROUNDS):

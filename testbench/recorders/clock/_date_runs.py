@@ -15,7 +15,7 @@ from itertools import accumulate
 from operator import attrgetter, itemgetter
 from typing import Any, Final
 
-from testbench.recorders.clock._date_steps import FIRST, deltas_of, small_steps
+from testbench.recorders.clock._date_steps import FIRST, LARGE, deltas_of, small_steps
 
 ORIGIN: Final = datetime(1, 1, 1)
 _ORIGIN_UTC: Final = datetime(1, 1, 1, tzinfo=UTC)
@@ -62,11 +62,12 @@ class DateRuns:
         Raises:
             ValueError, OverflowError, TypeError: no datetime is packed like this.
         """
-        steps = small_steps(values, self._shift) if isinstance(values, array) and len(values) > _FEW else None
-        if steps is not None:
+        small = small_steps(values, self._shift) if isinstance(values, array) and len(values) > _FEW else None
+        if small is not None:
+            steps, large = small
             first, _ = self._moment(values[0]), self._moment(values[-1])  # if these two are dates, all are
             place: Iterator[Any] = iter(steps)
-            return accumulate(map(spans_of(self._shift, first).__getitem__, place)), place
+            return accumulate(map(_added(self._shift, first, large).__getitem__, place)), place
         found = self._steps(values)
         if found is None:
             moments = iter(self._moments(values))
@@ -105,9 +106,10 @@ class DateRuns:
         return moment.replace(fold=1) if self._shift and value & 1 else moment
 
 
-def spans_of(shift: int, first: datetime) -> list[Any]:
-    """Return what each step of `small_steps` adds: a span of time; the first one is the first datetime itself."""
+def _added(shift: int, first: datetime, large: list[int]) -> list[Any]:
+    """Return what each byte of `small_steps` adds: a span of time; the first one is the first datetime itself."""
     found: list[Any] = _small_spans(shift)[:]
+    found[LARGE : LARGE + len(large)] = [_MICROSECOND * (delta >> shift) for delta in large]
     found[FIRST] = first
     return found
 

@@ -8,26 +8,74 @@ from __future__ import annotations
 import functools
 import sys
 from array import array
+from itertools import pairwise
 from typing import Final
 
+LARGE: Final = 240
+"""The first of the bytes that stand for differences which are as large as this or larger."""
+
 FIRST: Final = 255
-"""What stands for the first integer of a run among `small_steps`; no difference is as large."""
+"""What stands for the first integer of a run among its `small_steps`."""
 
 _LANE: Final = (1 << 64) - 1
+_FEW: Final = 32
+"""Up to so many integers it is quicker to take them one by one."""
 
 
-def small_steps(values: array[int], shift: int) -> bytes | None:
-    """Return `FIRST`, and then the differences from each integer to the next, where all are smaller than that.
+def small_steps(values: array[int], shift: int) -> tuple[bytes, list[int]] | None:
+    """Return `FIRST`, and then the differences from each integer to the next, where they are small but for a few.
 
-    Of 64 bits, all but the lowest 16 have to be the same throughout. What goes back then has a difference of many bits,
-    unless it goes back by nearly 65,536, so that is looked for beforehand.
+    A program that reads a clock in a loop does so many times in a few microseconds, until it is interrupted.
 
     Args:
         values: at least two integers of 64 bits.
         shift: 1 where the lowest bit is a fold, which none of them may have; 0 otherwise.
 
     Returns:
-        One byte for each integer; None where a byte is not enough, where there is a fold, or where one goes back.
+        One byte for each integer, and the large differences, for which the bytes from `LARGE` on stand; None where
+        there are too many of them, where there is a fold, or where one goes back.
+    """
+    large: list[int] = []
+    if shift and int.from_bytes(_native(values[:]).tobytes()[::8], "little") & _lanes(len(values), 1, 1):
+        return None
+    try:
+        return bytes((FIRST,)) + _steps(values, large), large
+    except OverflowError:
+        return None
+
+
+def _steps(values: array[int], large: list[int]) -> bytes:
+    """Return a byte for each difference; where they are not all small, find the place by halves."""
+    small = _all_small(values)
+    if small is not None:
+        return small
+    if len(values) <= _FEW:
+        return bytes(_code(after - before, large) for before, after in pairwise(values))
+    half = len(values) // 2
+    between = _code(values[half] - values[half - 1], large)
+    return _steps(values[:half], large) + bytes((between,)) + _steps(values[half:], large)
+
+
+def _code(delta: int, large: list[int]) -> int:
+    """Return what stands for one difference.
+
+    Raises:
+        OverflowError: it is below zero, or there are too many large ones.
+    """
+    if 0 <= delta < LARGE:
+        return delta
+    if delta not in large:
+        large.append(delta)
+    if delta < 0 or LARGE + len(large) > FIRST:
+        raise OverflowError
+    return LARGE + large.index(delta)
+
+
+def _all_small(values: array[int]) -> bytes | None:
+    """Return the differences, None if one is not small.
+
+    Of 64 bits, all but the lowest 16 have to be the same throughout. What goes back then has a difference of many bits,
+    unless it goes back by nearly 65,536, so that is looked for beforehand.
     """
     count, whole = len(values), _native(values[:]).tobytes()
     high = whole[1::8]
@@ -37,11 +85,14 @@ def small_steps(values: array[int], shift: int) -> bytes | None:
     lowest[::2], lowest[1::2] = whole[::8], high
     number = int.from_bytes(lowest, "little")
     deltas = (number >> 16) - (number & _lanes(count - 1, 2, 0xFFFF))
-    if deltas < 0 or (shift and (values[0] & 1 or deltas & _lanes(count - 1, 2, 1))):
+    if deltas < 0:
         return None
     found = deltas.to_bytes(2 * (count - 1), "little")
     steps = found[::2]
-    return None if FIRST in steps or found[1::2] != bytes(count - 1) else bytes((FIRST,)) + steps
+    return None if steps.translate(None, _SMALL) or found[1::2] != bytes(count - 1) else steps
+
+
+_SMALL: Final = bytes(range(LARGE))
 
 
 def deltas_of(values: array[int], shift: int) -> list[int] | None:

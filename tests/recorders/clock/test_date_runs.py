@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from testbench.recorders.clock._date_runs import DateRuns
-from testbench.recorders.clock._date_steps import small_steps
+from testbench.recorders.clock._date_steps import LARGE, small_steps
 
 LOCAL = DateRuns(folds=True, utc=False)
 WORLD = DateRuns(folds=False, utc=True)
@@ -114,9 +114,25 @@ def test_a_long_run_that_goes_back_within_a_step(runs, back):
     assert repacked(runs, moments) == moments
 
 
-@given(st.integers(0, 1 << 50), st.lists(st.integers(-70_000, 70_000) | st.integers(0, 300), min_size=17, max_size=60))
+@given(st.integers(0, 1 << 50), st.lists(st.integers(-70_000, 70_000) | st.integers(0, 300), min_size=17, max_size=90))
 def test_small_steps_are_the_true_ones(first, deltas):
-    """Where each difference fits a byte they come back as bytes; nothing else is ever taken for that."""
-    values = list(accumulate(deltas, initial=first + 5_000_000))
-    steps = small_steps(array("q", values), 0)
-    assert steps is None or list(steps[1:]) == deltas
+    """The bytes stand for the differences that there are; where one goes back there are none."""
+    found = small_steps(array("q", accumulate(deltas, initial=first + 7_000_000)), 0)
+    if min(deltas) < 0:
+        assert found is None
+    elif found is not None:
+        steps, large = found
+        assert [step if step < LARGE else large[step - LARGE] for step in steps[1:]] == deltas
+
+
+@pytest.mark.parametrize("shift", [0, 1])
+def test_a_few_interruptions_of_a_long_run(shift):
+    """Up to fifteen large differences of different sizes are found among small ones, wherever they are."""
+    deltas = [2] * 4095
+    for place in range(15):
+        deltas[place * 271] = 1_000 * (place + 1) << 40
+    found = small_steps(array("q", accumulate(deltas, initial=1 << 20)), shift)
+    assert found is not None
+    assert [step if step < LARGE else found[1][step - LARGE] for step in found[0][1:]] == deltas
+    deltas[7] = 1 << 30
+    assert small_steps(array("q", accumulate(deltas, initial=1 << 20)), shift) is None
