@@ -88,6 +88,8 @@ class Lanes:
         many: called once, before the second lane exists.
         begin: called in a new lane, in its thread, before anything of the program's.
         ended: called there at the end, or by the parent if no thread could be started.
+        started: called in the parent's lane when the thread is there, or cannot be. What a signal handler asks may have
+            to wait until then: it lets the next lane run, and that could be the one whose thread is still to come.
 
     Attributes:
         single: whether the process has had one thread so far.
@@ -101,6 +103,7 @@ class Lanes:
         many: Callable[[], None],
         begin: Callable[[Lane], None],
         ended: Callable[[Lane], None],
+        started: Callable[[Lane], None],
     ) -> None:
         self.main = Lane(0, "main")
         self._born = born
@@ -108,6 +111,7 @@ class Lanes:
         self._many = many
         self._begin = begin
         self._ended = ended
+        self._started = started
         self._strangers = 0
         self._by_thread: dict[int, Lane] = {self.main.run_here(): self.main}
         self._redirects: list[Redirect] = []
@@ -190,23 +194,30 @@ class Lanes:
                 return original(self._inside(Lane(-1, "guest", depth=1), function), *rest, **options)
             if self.single:
                 self._go_parallel(parent)
-            name = parent.next_child()
+            parent.depth = 1
             try:
-                child = self._born(parent, name)
-            except BaseException:
-                _never_starts(function)
-                raise
-            self.alone = False
-            parent.children += 1
-            if options.get("handle") is not None:
-                child.ends.append(options["handle"])
-            try:
-                return original(self._inside(child, function), *rest, **options)
-            except BaseException:
-                self._ended(child)
-                raise
+                child = self._next_child(parent, function, options.get("handle"))
+                try:
+                    return original(self._inside(child, function), *rest, **options)
+                except BaseException:
+                    self._ended(child)
+                    raise
+            finally:
+                self._started(parent)
 
         return start
+
+    def _next_child(self, parent: Lane, function: Callable[..., Any], handle: Any) -> Lane:
+        try:
+            child = self._born(parent, parent.next_child())
+        except BaseException:
+            _never_starts(function)
+            raise
+        self.alone = False
+        parent.children += 1
+        if handle is not None:
+            child.ends.append(handle)
+        return child
 
     def _inside(self, lane: Lane, function: Callable[..., Any]) -> Callable[..., Any]:
         def run(*args: Any, **kwargs: Any) -> Any:

@@ -60,7 +60,7 @@ class Recording:
         self._raised = False
         self._finished = False
         self.leaks = Leaks()
-        self.lanes = Lanes(self._born, self._adopted, self._go_parallel, self._begin, self._ended)
+        self.lanes = Lanes(self._born, self._adopted, self._go_parallel, self._begin, self._ended, self._started)
         self._deadlock = Deadlock(self.lanes)
         self._baton = order.recording_baton(
             self.lanes.main,
@@ -180,16 +180,13 @@ class Recording:
     def _born(self, parent: Lane, name: str) -> Lane:
         if self._is_idle():
             return Lane(-1, name, depth=1)
-        depth, parent.depth = parent.depth, 1
-        try:
-            self._baton.take(parent)
-            lane = Lane(self._appender.lane(name, parent.number), name)
-            self._baton.start(lane)
-            return lane
-        finally:
-            parent.depth = depth
-            if not depth:
-                self.signals.leave(parent, "lane.start")
+        self._baton.take(parent)
+        lane = Lane(self._appender.lane(name, parent.number), name)
+        self._baton.start(lane)
+        return lane
+
+    def _started(self, parent: Lane) -> None:
+        self.signals.leave(parent, "lane.start")
 
     def _adopted(self, lane: Lane) -> None:
         if not self._is_idle():

@@ -67,7 +67,7 @@ class Replaying:
         self._comparing = comparing
         self._rerecorder = Rerecorder(writer)
         self._runs = ReplayedRuns(self, reader, self._rerecorder)
-        self.lanes = Lanes(self._born, self._adopted, self._runs.go_parallel, self._begin, self._ended)
+        self.lanes = Lanes(self._born, self._adopted, self._runs.go_parallel, self._begin, self._ended, self._started)
         self._still = Standstill(self.lanes, stall_s, hopeless=self._is_hopeless, awaited=self._awaits_signal)
         self._baton = order.replaying_baton(
             self.lanes.main, lambda: self.cursor, relieve=self._relieve, still=self._still, by_tape=True
@@ -212,7 +212,6 @@ class Replaying:
         """Find the start of a lane on the tape, and give it its number; False once the session is over."""
         name = lane.name
         request: dict[str, Plain] = {"name": name}
-        depth, asking.depth = asking.depth, 1
         try:
             event = self._arrive(turn, asking, "lane.start", request)
             row = self.cursor.row
@@ -229,10 +228,9 @@ class Replaying:
         except TestbenchError as error:
             self._arrivals.stick(error)
             raise
-        finally:
-            asking.depth = depth
-            if not depth:
-                self.signals.leave(asking, "lane.start")
+
+    def _started(self, parent: Lane) -> None:
+        self.signals.leave(parent, "lane.start")
 
     def _begin(self, lane: Lane) -> None:
         self._baton.begin(lane)

@@ -18,7 +18,13 @@ from testbench.sessions._lanes import Lane, Lanes
 
 
 def _lanes(many: Callable[[], None]) -> Lanes:
-    lanes = Lanes(lambda _, name: Lane(1, name), lambda name: Lane(1, name), many, lambda _: None, lambda _: None)
+    lanes = Lanes(
+        lambda _, name: Lane(1, name),
+        lambda name: Lane(1, name),
+        many,
+        *2 * [lambda _: None],
+        lambda lane: setattr(lane, "depth", 0),
+    )
     lanes.single = True
     return lanes
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -16,6 +17,9 @@ import pytest
 
 import testbench
 from testbench import boundary
+from testbench.inplace import real
+from testbench.sessions._baton import Baton
+from testbench.sessions._lanes import Lane
 
 
 @boundary
@@ -209,8 +213,11 @@ def test_a_join_that_can_never_end_is_refused_as_ever(tmp_path: Path) -> None:
 
 def _diverges(tape: Path, program: Callable[[], Any], monkeypatch: pytest.MonkeyPatch) -> testbench.DivergenceError:
     monkeypatch.setattr(threading, "excepthook", lambda hooked: None)  # it may be raised in any thread
+    before = threading.enumerate()
     with pytest.raises(testbench.DivergenceError) as caught, testbench.replay(tape):
         program()
+    for thread in [each for each in threading.enumerate() if each not in before]:
+        thread.join()
     return caught.value
 
 
@@ -269,3 +276,28 @@ def test_a_thread_that_the_tape_has_never_seen_is_a_divergence(tmp_path: Path, m
     assert "other.1" in str(told)
     assert "other.1" in done.get(timeout=60)  # CPython 3.11 takes a thread for ended when its join has raised
     thread.join()
+
+
+def test_a_signal_that_comes_while_a_thread_starts_waits_until_it_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a handler asks lets the next lane run: that must not be one whose thread has yet to be started."""
+    start = Baton.start
+
+    def start_with_signal(baton: Baton, lane: Lane) -> None:
+        start(baton, lane)
+        real.kill(real.getpid(), signal.SIGUSR1)  # on replay it comes where the tape has it, and only there
+
+    monkeypatch.setattr(Baton, "start", start_with_signal)
+    told: list[str] = []
+    before = signal.signal(signal.SIGUSR1, lambda *_: told.append(ask("handler")))
+
+    def program() -> list[str]:
+        told.clear()
+        _in_threads("work")
+        return list(told)
+
+    try:
+        assert _twice(tmp_path / "t.tape", program) == ["handler"]
+    finally:
+        signal.signal(signal.SIGUSR1, before)
