@@ -217,7 +217,7 @@ def _diverges(tape: Path, program: Callable[[], Any], monkeypatch: pytest.Monkey
     before = {*sys._current_frames()}
     with pytest.raises(testbench.DivergenceError) as caught, testbench.replay(tape):
         program()
-    # Not by joining them: an error within `Thread.join` makes CPython up to 3.12 take the thread for one that has ended.
+    # Joining does not do: after an error in `Thread.join` CPython up to 3.12 takes a thread for one that has ended.
     while sys._current_frames().keys() - before - OWN_THREADS:
         pass
     return caught.value
