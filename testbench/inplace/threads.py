@@ -23,14 +23,25 @@ def places() -> dict[str, bytes]:
     """Return for each other thread what changes whenever it runs at all: how long it has, and how often."""
     own = str(_thread.get_native_id())
     found: dict[str, bytes] = {}
-    try:
-        tasks = real.listdir(_TASKS)
-    except OSError:
-        return found
-    for task in tasks:
+    for task in tasks():
         if task != own and (place := read(task, "schedstat")) is not None:
             found[task] = place
     return found
+
+
+def tasks() -> list[str]:
+    """Return the ids of all threads, as the operating system names them; none where it does not tell.
+
+    Linux ends a listing early at a thread that ends meanwhile (``next_tid`` in ``fs/proc/base.c``), which the next one
+    does not have any more: only two that agree are whole.
+    """
+    try:
+        listed = real.listdir(_TASKS)
+        while (again := real.listdir(_TASKS)) != listed:
+            listed = again
+    except OSError:
+        return []
+    return listed
 
 
 def ran_ns(task: int) -> int | None:

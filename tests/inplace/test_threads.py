@@ -55,3 +55,27 @@ def test_what_a_thread_has_run_is_told_without_a_file() -> None:
     assert asked.ran_ns(0) is None
     while asked.ran_ns(native) is not None:
         pass  # a thread that was joined is gone in a moment
+
+
+def test_threads_that_end_meanwhile_hide_no_other() -> None:
+    """However many end while they are listed, one that stays is always there."""
+    end, stays = threading.Event(), threading.Event()
+    thread = threading.Thread(target=end.wait)
+    thread.start()
+
+    def churn() -> None:
+        while not stays.is_set():
+            ended = [threading.Thread(target=int) for _ in range(5)]
+            for each in ended:
+                each.start()
+            for each in ended:
+                each.join()
+
+    churning = threading.Thread(target=churn)
+    churning.start()
+    listings = [asked.tasks() for _ in range(300)]
+    stays.set()
+    end.set()
+    churning.join()
+    thread.join()
+    assert all(str(thread.native_id) in listed for listed in listings)

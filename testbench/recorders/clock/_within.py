@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import Final
 
-from testbench.inplace import real
+from testbench.inplace import real, threads
 
 _FDS: Final = "/proc/self/fd"
 _TASKS: Final = "/proc/self/task"
@@ -75,7 +75,7 @@ def _has_children() -> bool:
 def _children() -> frozenset[bytes]:
     """Return the pids of all children; none where the system does not tell (CONFIG_PROC_CHILDREN of Linux)."""
     found: set[bytes] = set()
-    for task in real.listdir(_TASKS):
+    for task in threads.tasks():
         with suppress(OSError):  # the thread has ended
             found.update(_read(f"{_TASKS}/{task}/children").split())
     return frozenset(found)
