@@ -57,10 +57,13 @@ def handlers_are_kept() -> Iterator[None]:
 def same(tmp_path: Path) -> Callable[..., Any]:
     """Give a function that records a program, replays it three times and demands the same answer and bytes."""
 
-    def run(program: Callable[[], Any], *, leaks: str = "fail") -> Any:
+    def run(program: Callable[[], Any], *, leaks: str = "fail", exact: bool = False) -> Any:
         tape = tmp_path / "run.tape"
-        with testbench.record(tape, leaks=leaks):
-            recorded = program()
+        for _ in range(20):
+            with testbench.record(tape, leaks=leaks) as session:
+                recorded = program()
+            if not exact or not session.leaks:
+                break
         for again in (tmp_path / f"again{number}.tape" for number in range(3)):
             with testbench.replay(tape, rerecord=again, stall_s=20):
                 assert program() == recorded
@@ -117,7 +120,7 @@ def test_children_are_reaped_by_a_handler(same: Any) -> None:
             child.wait()
         return reaped
 
-    recorded = same(program, leaks="ignore")
+    recorded = same(program, leaks="ignore", exact=True)  # of a handler between two events, a replay knows no more
     assert sorted(os.waitstatus_to_exitcode(status) for (_, status), _ in recorded) == [1, 2, 3]
 
 
@@ -446,13 +449,16 @@ def test_a_session_of_another_thread_follows_handlers_that_come_later(tmp_path: 
 def test_handlers_that_come_all_the_time_keep_the_tape_sound(tmp_path: Path) -> None:
     """With several lanes too, where our own code holds locks when they come."""
     handled: list[float] = []
-
-    def handle(*_: Any) -> None:
-        handled.append(time.time())
-        if len(values) < 20_100:  # the next one comes when this one has ended: on a slow machine they would pile up
-            signal.setitimer(signal.ITIMER_REAL, 0.0002)
-
     values: list[float] = []
+    under_way: list[int] = []
+
+    def handle(number: int, _: object) -> None:
+        under_way.append(number)
+        handled.append(time.time())
+        if under_way == [number]:  # only the outermost: where one takes longer than the timer, they would pile up
+            signal.setitimer(signal.ITIMER_REAL, 0.0002)
+        under_way.pop()
+
     signal.signal(signal.SIGALRM, handle)
     with testbench.record(tmp_path / "run.tape", leaks="ignore"):
         thread = threading.Thread(target=lambda: [time.monotonic() for _ in range(20_000)])
@@ -460,8 +466,10 @@ def test_handlers_that_come_all_the_time_keep_the_tape_sound(tmp_path: Path) -> 
         thread.start()
         values += [time.time() for _ in range(20_000)]
         for _ in range(100):
+            signal.setitimer(signal.ITIMER_REAL, 0.0002)
             time.sleep(0.0001)
             values.append(time.time())
+        signal.signal(signal.SIGALRM, signal.SIG_IGN)
         signal.setitimer(signal.ITIMER_REAL, 0)
         thread.join()
     assert handled
