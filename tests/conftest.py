@@ -7,6 +7,7 @@ import _signal
 import _socket
 import _thread
 import os
+import signal
 import sys
 import threading
 import time
@@ -24,6 +25,10 @@ _SLOW_MACHINE = [HealthCheck.too_slow]
 settings.register_profile("dev", deadline=None, max_examples=30, suppress_health_check=_SLOW_MACHINE)
 settings.register_profile("ci", deadline=None, max_examples=40, suppress_health_check=_SLOW_MACHINE, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
+
+# A shell lets what it runs in the background ignore Ctrl-C, and so would all programs that tests start and interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _FACES = (
     time.time,
