@@ -11,7 +11,8 @@ from testbench.sessions._recording import Recording
 from testbench.sessions._redacting import highest_on, redacted, with_value
 from testbench.sessions._replaying import Replaying
 from testbench.sessions._rules import Rules
-from testbench.sessions._session import LeakWarning, Run, Session
+from testbench.sessions._run import Run
+from testbench.sessions._session import LeakWarning, Session
 from testbench.sessions._splicing import Splice, Splicing
 
 __all__ = [

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Any
-
-import attrs
 
 from testbench.errors import DivergenceError, LeftoverError, RecordingError, TestbenchError, UsageError
 from testbench.inplace import Redirect, UndoStack, hash_again, intercepting
 from testbench.inplace.held import signals_held
 from testbench.inplace.own import hide_own_threads
-from testbench.places import Places
-from testbench.protocol import Call, Plain, Recorder
+from testbench.protocol import Call, Plain
 from testbench.sessions._active import ACTIVE, alone, end_at_once
 from testbench.sessions._collector import Uncounted, collector_callbacks_rest
 from testbench.sessions._flusher import Flusher
@@ -24,12 +21,9 @@ from testbench.sessions._leaks import Leak, Leaks
 from testbench.sessions._placed import PlacedCall
 from testbench.sessions._recording import Recording
 from testbench.sessions._replaying import Replaying
+from testbench.sessions._run import Run
 from testbench.sessions._signals import Handlers
 from testbench.sessions._splicing import Splice, Splicing
-
-
-def _nothing() -> None:
-    """Stand for what there is to do when nothing is to be done."""
 
 
 def _beating(mode: Recording | Replaying) -> Callable[[], None] | None:
@@ -41,35 +35,6 @@ def _beating(mode: Recording | Replaying) -> Callable[[], None] | None:
 
 class LeakWarning(UserWarning):
     """The program crossed boundaries that are not on its tape; a replay refuses that, or goes on without it."""
-
-
-@attrs.frozen(kw_only=True)
-class Run:
-    """What a session needs, made at the moment it opens.
-
-    Attributes:
-        mode: the engine behind `Call`; None for a session that does nothing.
-        recorders: the kinds to install, in order.
-        interception: how they reach the world; see `testbench.inplace.intercepting`.
-        places: the placeholders for paths; None if the tape has none.
-        streaming: per kind, the ops whose bytes are pieces of streams, in which there are none.
-        keep: called at the end of a good run.
-        set_aside: called at the end of any other run.
-        named: what the session calls itself, where that is not the name of the engine.
-        meta: header of the tape.
-        around: entered before the recorders, and left after them; None if nothing is.
-    """
-
-    mode: Recording | Replaying | None = None
-    recorders: Sequence[Recorder] = ()
-    interception: str = "in-place"
-    places: Places | None = None
-    streaming: Mapping[str, Collection[str]] = attrs.field(factory=dict)
-    keep: Callable[[], object] = _nothing
-    set_aside: Callable[[], object] = _nothing
-    named: str = ""
-    meta: Mapping[str, Plain] = attrs.field(factory=dict)
-    around: AbstractContextManager[object] | None = None
 
 
 class Session:
@@ -217,7 +182,8 @@ class Session:
                     self._mode.finish()
             except TestbenchError as found:
                 failure = found
-            self._run.set_aside()
+            finally:
+                self._run.set_aside()
         if failure is not None and failure is not error:
             self._after_failure(failure, error)
 

@@ -13,7 +13,7 @@ import testbench
 from testbench.errors import OverlayError
 from testbench.inplace import real
 from testbench.recorders.files import _apply, _content
-from tests.overlay.conftest import tree_of
+from tests.trees import tree_of
 
 
 def changed(root: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 import testbench
 from testbench.errors import UnsupportedError
 from testbench.overlay import _enclosure
-from tests.overlay.conftest import tree_of
+from tests.trees import tree_of
 
 WRITE = 'echo written > "$0"'
 

@@ -15,7 +15,7 @@ import pytest
 
 import testbench
 from testbench.errors import OverlayError, UnsupportedError, UsageError
-from tests.overlay.conftest import tree_of
+from tests.trees import tree_of
 
 
 def test_what_is_written_is_read_there_and_the_root_stays_what_it_was(root: Path) -> None:

@@ -11,7 +11,8 @@ import pytest
 
 import testbench
 from testbench.overlay._hunks import text
-from tests.overlay.conftest import as_git_sees, git_apply, tree_of
+from tests.overlay.conftest import as_git_sees, git_apply
+from tests.trees import tree_of
 
 
 def binary(root: Path) -> None:

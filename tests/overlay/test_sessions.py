@@ -9,7 +9,7 @@ import pytest
 
 import testbench
 from testbench.errors import UsageError
-from tests.overlay.conftest import tree_of
+from tests.trees import tree_of
 
 
 def program(root: Path) -> str:

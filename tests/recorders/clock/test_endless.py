@@ -17,7 +17,6 @@ from typing import Any
 import pytest
 
 import testbench
-from testbench import real_clock
 
 
 def held_twice() -> None:
@@ -191,16 +190,12 @@ def test_threads_that_wait_for_each_other_for_ever_are_named(tmp_path: Any, prog
 
 def test_threads_that_wait_for_one_from_before_are_waited_for(tmp_path: Any) -> None:
     """Whoever was there before the session may let them go on."""
-    begun, go, path = threading.Event(), threading.Event(), tmp_path / "run.tape"
-    before = threading.Thread(target=lambda: begun.wait() and real_clock.sleep(0.2) is None and go.set())
+    end = threading.Event()
+    before = threading.Thread(target=end.wait)
     before.start()
-
-    def wait() -> None:
-        begun.set()
-        go.wait()
-
-    with testbench.record(path, clock="paused", leaks="ignore"):
-        waiting = threading.Thread(target=wait)
-        waiting.start()
-        waiting.join()
-    before.join()
+    with testbench.record(tmp_path / "run.tape", clock="paused") as session:
+        told = session._mode._deadlock.reached
+        assert not told(0)
+        end.set()
+        before.join()
+        assert told(0)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import stat
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -14,27 +13,7 @@ import attrs
 import pytest
 
 import testbench
-
-Tree = dict[bytes, tuple[Any, ...]]
-
-
-def tree_of(root: Path) -> Tree:
-    """Return all that is in a directory: kind and mode, time and content of everything, itself too."""
-    found: Tree = {}
-    waiting = [os.fsencode(root)]
-    while waiting:
-        path = waiting.pop()
-        seen = os.lstat(path)
-        content: Any = None
-        if stat.S_ISDIR(seen.st_mode):
-            content = sorted(os.listdir(path))
-            waiting += [os.path.join(path, name) for name in content]
-        elif stat.S_ISLNK(seen.st_mode):
-            content = os.readlink(path)
-        elif stat.S_ISREG(seen.st_mode):
-            content = Path(os.fsdecode(path)).read_bytes() if seen.st_size < 1 << 24 else seen.st_size
-        found[os.path.relpath(path, os.fsencode(root))] = (seen.st_mode, seen.st_mtime_ns, content)
-    return found
+from tests.trees import Tree, tree_of
 
 
 @attrs.define
