@@ -26,9 +26,11 @@ settings.register_profile("dev", deadline=None, max_examples=30, suppress_health
 settings.register_profile("ci", deadline=None, max_examples=40, suppress_health_check=_SLOW_MACHINE, derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "dev")
 
-# A shell lets what it runs in the background ignore Ctrl-C, and so would all programs that tests start and interrupt.
+# A shell lets what it runs in the background ignore these, and so would all programs that tests start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGQUIT) is signal.SIG_IGN:
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 _FACES = (
     time.time,
