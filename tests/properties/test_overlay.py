@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import testbench
-from tests.overlay.conftest import as_git_sees, git_apply, tree_of
+from tests.overlay.conftest import as_git_sees, git_apply
+from tests.trees import tree_of
 
 pytestmark = pytest.mark.slow
 
