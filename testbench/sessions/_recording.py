@@ -16,6 +16,7 @@ from testbench.sessions._facts import RecordedFacts
 from testbench.sessions._handling import RecordedSignals
 from testbench.sessions._lanes import Lane, Lanes
 from testbench.sessions._leaks import UNSEEN_FORK, Leaks
+from testbench.sessions._locks import Locks
 from testbench.sessions._moments import HANDLED, INTERRUPTED
 from testbench.sessions._orders import STRICT, Order
 from testbench.sessions._outbox import Outbox
@@ -70,7 +71,8 @@ class Recording:
         )
         self.follows_locks = order.follows_locks(replaying=False)
         self._runs = RecordedRuns(self, self._appender, self._baton)
-        self.waiting = Waiting(self.lanes, self._baton, self, endless=True)
+        self._waiting = Waiting(self.lanes, self._baton, self)
+        self.locks = Locks(self.lanes, self._baton, self._waiting, endless=True)
         self.signals = RecordedSignals(
             self.lanes, self._appender, self._baton, self.leaks, self._is_idle, self._signal_broke
         )
@@ -197,7 +199,7 @@ class Recording:
         self._baton.begin(lane)
 
     def _ended(self, lane: Lane) -> None:
-        self.waiting.ended(lane)
+        self._waiting.ended(lane)
         self._baton.finish(lane)
 
     # Locks.

@@ -17,6 +17,7 @@ from testbench.sessions._errors import rebuild
 from testbench.sessions._facts import ReplayedFacts
 from testbench.sessions._lanes import Lane, Lanes
 from testbench.sessions._leaks import UNSEEN_FORK
+from testbench.sessions._locks import Locks
 from testbench.sessions._orders import STRICT, Order
 from testbench.sessions._readers import Source
 from testbench.sessions._replayed_runs import ReplayedRuns
@@ -73,7 +74,8 @@ class Replaying:
             self.lanes.main, lambda: self.cursor, relieve=self._relieve, still=self._still, by_tape=True
         )
         self.follows_locks = order.follows_locks(replaying=True)
-        self.waiting = Waiting(self.lanes, self._baton, self, endless=False)
+        self._waiting = Waiting(self.lanes, self._baton, self)
+        self.locks = Locks(self.lanes, self._baton, self._waiting, endless=False)
         self._living = {self.lanes.main.number}
         self._arrivals = Arrivals(self._runs.unplug, self._baton, self._living.__contains__)
         self._facts = ReplayedFacts(reader, facts, self.lanes, self._rerecorder, self.inside)
@@ -237,7 +239,7 @@ class Replaying:
 
     def _ended(self, lane: Lane) -> None:
         self._living.discard(lane.number)
-        self.waiting.ended(lane)
+        self._waiting.ended(lane)
         self._baton.finish(lane)
 
     # Locks.

@@ -214,7 +214,7 @@ class Session:
             mode.lanes.install()
             stack.callback(mode.lanes.restore)
             if self._run.interception == "in-place" and mode.follows_locks:
-                mode.waiting.install(stack)
+                mode.locks.install(stack)
             at_once = Redirect(os._exit)
             stack.push(at_once)
             at_once.to(end_at_once)
