@@ -16,6 +16,7 @@ from testbench.sessions._handling import RecordedSignals
 from testbench.sessions._lanes import Lane, Lanes
 from testbench.sessions._leaks import Leaks
 from testbench.sessions._rerecording import Rerecorder
+from testbench.sessions._state import State
 from testbench.tape import Outcome, Raised, Reader, Returned, plain
 from testbench.values import same
 
@@ -69,8 +70,7 @@ class RecordedFacts:
         appender: where events go.
         signals: told when our own code is left.
         leaks: where a fact is listed that has changed.
-        idle: tells that nothing is recorded any more.
-        broke: told what went wrong when an event could not be written, and where.
+        state: whether the recording goes on.
     """
 
     def __init__(
@@ -79,21 +79,19 @@ class RecordedFacts:
         appender: Appender,
         signals: RecordedSignals,
         leaks: Leaks,
-        idle: Callable[[], bool],
-        broke: Callable[[BaseException, str], None],
+        state: State,
     ) -> None:
         self._lanes = lanes
         self._appender = appender
         self._signals = signals
         self._leaks = leaks
-        self._idle = idle
-        self._broke = broke
+        self._state = state
         self._told: dict[Key, Outcome] = {}
 
     def ask(self, name: str, request: Plain, effect: Effect, raises: tuple[type[BaseException], ...]) -> Plain:
         """Answer by the effect, and write that down the first time; see `testbench.protocol.Call.fact`."""
         lane = self._lanes.known()
-        if lane is None or lane.depth or self._idle():
+        if lane is None or lane.depth or self._state.is_idle():
             return effect()
         try:
             value = effect()
@@ -115,7 +113,7 @@ class RecordedFacts:
             if told is not None and not _alike(told, outcome):
                 self._leaks.note(name, request, instead=_CHANGED)
         except BaseException as reason:
-            self._broke(reason, name)
+            self._state.broke(reason, name)
             raise
         finally:
             self._signals.leave(lane, None)

@@ -10,8 +10,9 @@ from testbench.sessions._appending import Appender
 from testbench.sessions._baton import Baton
 from testbench.sessions._lanes import Lane, Lanes
 from testbench.sessions._leaks import Leaks
-from testbench.sessions._moments import AFTER, BETWEEN, INSIDE, SENT
+from testbench.sessions._moments import AFTER, BETWEEN, HANDLED, INSIDE, SENT
 from testbench.sessions._signals import signal_name
+from testbench.sessions._state import State
 
 _INEXACT: Final = "the handler ran at a moment between two events, which a replay knows only roughly"
 
@@ -24,8 +25,7 @@ class RecordedSignals:
         appender: where events go.
         baton: who runs the program.
         leaks: where signals are listed whose moment a replay cannot repeat exactly.
-        idle: tells that nothing is recorded any more.
-        broke: told what went wrong when an event could not be written.
+        state: whether the recording goes on.
     """
 
     def __init__(
@@ -34,19 +34,17 @@ class RecordedSignals:
         appender: Appender,
         baton: Baton,
         leaks: Leaks,
-        idle: Callable[[], bool],
-        broke: Callable[[BaseException], None],
+        state: State,
     ) -> None:
         self._lanes = lanes
         self._appender = appender
         self._baton = baton
         self._leaks = leaks
-        self._idle = idle
-        self._broke = broke
+        self._state = state
 
     def came(self, number: int, handler: Callable[[], object], *, sent: bool) -> None:
         """Run the handler at once, unless this thread is within our own code, where it may hold locks."""
-        if self._idle():
+        if self._state.is_idle():
             handler()
             return
         lane = self._lanes.current()
@@ -96,11 +94,11 @@ class RecordedSignals:
                 self.leave(lane, None)
 
     def _append(self, lane: Lane, number: int, moment: str, crossing: str | None) -> None:
-        if self._idle():
+        if self._state.is_idle():
             return
         try:
             if self._appender.handled(lane.number, number, moment, crossing) == BETWEEN:
                 self._leaks.note(f"signal.{signal_name(number)}", None, where=_INEXACT)
         except BaseException as reason:
-            self._broke(reason)
+            self._state.broke(reason, HANDLED)
             raise

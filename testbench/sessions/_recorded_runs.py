@@ -11,6 +11,7 @@ from testbench.sessions._handling import RecordedSignals
 from testbench.sessions._lanes import Lanes
 from testbench.sessions._moments import BEFORE
 from testbench.sessions._readers import Gathering, Source, serve
+from testbench.sessions._state import State
 
 
 class Owner(Protocol):
@@ -18,12 +19,7 @@ class Owner(Protocol):
 
     lanes: Lanes
     signals: RecordedSignals
-
-    def is_off(self) -> bool:
-        """Tell whether nothing is recorded any more; raise what broke the tape if the program has not seen it."""
-
-    def broke(self, reason: BaseException, where: str) -> None:
-        """Give the tape up."""
+    state: State
 
 
 class RecordedRuns:
@@ -62,7 +58,7 @@ class RecordedRuns:
     def _next(self, source: Source) -> Iterable[Any]:
         """Begin a run; or make a single read that goes nowhere, when it is part of another crossing."""
         owner, lane = self._owner, self._owner.lanes.current()
-        if lane.depth or owner.is_off():
+        if lane.depth or owner.state.is_off():
             return (source.effect(),)
         name, gathering = source.name, Gathering(source)
         lane.depth = 1
@@ -70,7 +66,7 @@ class RecordedRuns:
             with self._appender.lock:
                 self._appender.begin_run(name, lane.number, gathering)
         except BaseException as reason:
-            owner.broke(reason, name)
+            owner.state.broke(reason, name)
             raise
         finally:
             owner.signals.leave(lane, name, BEFORE)
@@ -82,7 +78,7 @@ class RecordedRuns:
 
         def read() -> Any:
             lane = owner.lanes.current()
-            if lane.depth or owner.is_off():
+            if lane.depth or owner.state.is_off():
                 return effect()
             lane.depth = 1
             try:
@@ -96,7 +92,7 @@ class RecordedRuns:
                     assert appender.open is not None
                     return next(appender.open.gathering.reads)
             except BaseException as reason:
-                owner.broke(reason, name)
+                owner.state.broke(reason, name)
                 raise
             finally:
                 owner.signals.leave(lane, None)

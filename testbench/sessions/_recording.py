@@ -5,23 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from testbench.errors import RecordingError, TapeWriteError, TestbenchError
+from testbench.errors import TapeWriteError, TestbenchError
 from testbench.protocol import Effect, Pieces, Plain
 from testbench.redaction import Redactor
 from testbench.sessions._appending import Appender
+from testbench.sessions._baton import Baton
 from testbench.sessions._call import KindCall
 from testbench.sessions._deadlock import Deadlock
 from testbench.sessions._errors import capture
 from testbench.sessions._facts import RecordedFacts
 from testbench.sessions._handling import RecordedSignals
 from testbench.sessions._lanes import Lane, Lanes
-from testbench.sessions._leaks import UNSEEN_FORK, Leaks
+from testbench.sessions._leaking import RecordedLeaks
+from testbench.sessions._leaks import Leaks
 from testbench.sessions._locks import Locks
-from testbench.sessions._moments import HANDLED, INTERRUPTED
+from testbench.sessions._moments import INTERRUPTED
 from testbench.sessions._orders import STRICT, Order
 from testbench.sessions._outbox import Outbox
 from testbench.sessions._readers import Source
 from testbench.sessions._recorded_runs import RecordedRuns
+from testbench.sessions._state import State
 from testbench.sessions._strays import Strays
 from testbench.sessions._waiting import RAN_OUT, Waiting
 from testbench.tape import Outcome, Returned, Writer, plain
@@ -43,6 +46,9 @@ class Recording:
     """
 
     mode = "record"
+    signals: RecordedSignals
+    _baton: Baton
+    _runs: RecordedRuns
 
     def __init__(
         self,
@@ -57,15 +63,20 @@ class Recording:
         self._now_ns = now_ns
         self.redactor = redactor
         self._appender = Appender(Outbox(writer, redactor, pieces), now_ns)
-        self._broken: TestbenchError | None = None
-        self._raised = False
-        self._finished = False
+        self.state = State(lambda: self._baton.end())
         self.leaks = Leaks()
-        self.lanes = Lanes(self._born, self._adopted, self._go_parallel, self._begin, self._ended, self._started)
+        self.lanes = Lanes(
+            self._born,
+            self._adopted,
+            lambda: self._runs.go_parallel(),
+            lambda lane: self._baton.begin(lane),
+            self._ended,
+            lambda parent: self.signals.leave(parent, "lane.start"),
+        )
         self._deadlock = Deadlock(self.lanes)
         self._baton = order.recording_baton(
             self.lanes.main,
-            relieve=self._relieve,
+            relieve=lambda lane: self.signals.relieve(lane),
             still=self._deadlock if stands_still else None,
             strays=Strays(self.leaks),
         )
@@ -73,10 +84,8 @@ class Recording:
         self._runs = RecordedRuns(self, self._appender, self._baton)
         self._waiting = Waiting(self.lanes, self._baton, self)
         self.locks = Locks(self.lanes, self._baton, self._waiting, endless=True)
-        self.signals = RecordedSignals(
-            self.lanes, self._appender, self._baton, self.leaks, self._is_idle, self._signal_broke
-        )
-
+        self.signals = RecordedSignals(self.lanes, self._appender, self._baton, self.leaks, self.state)
+        self._leaking = RecordedLeaks(self.leaks, self.lanes, self.signals, self.state, redactor)
         self._facts = RecordedFacts(**self._fact_parts())
 
     def _fact_parts(self) -> dict[str, Any]:
@@ -85,8 +94,7 @@ class Recording:
             "appender": self._appender,
             "signals": self.signals,
             "leaks": self.leaks,
-            "idle": self._is_idle,
-            "broke": self.broke,
+            "state": self.state,
         }
 
     def call_for(self, kind: str) -> KindCall:
@@ -96,13 +104,13 @@ class Recording:
     def cross(self, name: str, request: Plain, effect: Effect, raises: tuple[type[BaseException], ...]) -> Plain:
         """Perform one crossing and append its event; see `testbench.protocol.Call`."""
         lane = self.lanes.current()
-        if lane.depth or self.is_off():
+        if lane.depth or self.state.is_off():
             return effect()
         lane.depth = 1
         try:
             value, error = self._cross(name, lane, plain(request), effect, raises)
         except BaseException as reason:
-            self._break(reason, name, raised=True)
+            self.state.broke(reason, name)
             raise
         finally:
             self.signals.leave(lane, name)
@@ -130,7 +138,7 @@ class Recording:
             took_ns = self._now_ns() - begun_ns
             if shared:
                 self._baton.take(lane)
-            if error is lane.thrown and self._broken is None:
+            if error is lane.thrown and self.state.broken is None:
                 self._append(INTERRUPTED, lane.number, {"crossing": name}, took_ns, Returned(None))
             elif not isinstance(error, raises) or isinstance(error, TestbenchError):
                 raise  # what is ours, and not the world's, is never an outcome
@@ -157,7 +165,7 @@ class Recording:
             lane.effect = None
 
     def _append(self, name: str, lane: int, request: Plain, took_ns: int, outcome: Outcome) -> None:
-        if not self._finished:
+        if not self.state.finished:
             self._appender.call(name, lane, request, took_ns, outcome)
 
     def fact(
@@ -176,27 +184,18 @@ class Recording:
 
     # Lanes.
 
-    def _go_parallel(self) -> None:
-        self._runs.go_parallel()
-
     def _born(self, parent: Lane, name: str) -> Lane:
-        if self._is_idle():
+        if self.state.is_idle():
             return Lane(-1, name, depth=1)
         self._baton.take(parent)
         lane = Lane(self._appender.lane(name, parent.number), name)
         self._baton.start(lane)
         return lane
 
-    def _started(self, parent: Lane) -> None:
-        self.signals.leave(parent, "lane.start")
-
     def _adopted(self, lane: Lane) -> None:
-        if not self._is_idle():
+        if not self.state.is_idle():
             self._baton.take(lane)
             lane.number = self._appender.lane(lane.name, None)
-
-    def _begin(self, lane: Lane) -> None:
-        self._baton.begin(lane)
 
     def _ended(self, lane: Lane) -> None:
         self._waiting.ended(lane)
@@ -207,15 +206,12 @@ class Recording:
     def expired(self, lane: Lane, timeout_s: float) -> None:
         """Note that the time for waiting for a lock has run out; see `testbench.sessions._waiting.Clock`."""
         self._baton.take(lane)
-        if not self._is_idle():
+        if not self.state.is_idle():
             try:
                 self._append(RAN_OUT, lane.number, {"timeout": timeout_s}, 0, Returned(None))
             except BaseException as reason:
-                self._break(reason, RAN_OUT, raised=True)
+                self.state.broke(reason, RAN_OUT)
                 raise
-
-    def _relieve(self, lane: Lane) -> None:
-        self.signals.relieve(lane)
 
     def leave(self, lane: Lane) -> None:
         """Leave our own code."""
@@ -228,12 +224,12 @@ class Recording:
             RecordingError: with all lanes, and what they wait for.
         """
         error = self._deadlock.found(lane)
-        self._break(error, "lane.wait", raised=True)
+        self.state.broke(error, "lane.wait")
         raise error
 
     def failed(self) -> TestbenchError | None:
         """Return why nobody is let wait any more: the program has stopped for good."""
-        return None if self._finished else self._deadlock.error
+        return None if self.state.finished else self._deadlock.error
 
     def in_vain(self) -> bool:
         """Tell whether the lanes wait in vain."""
@@ -243,42 +239,19 @@ class Recording:
 
     def leak(self, name: str, request: Plain, effect: Callable[[], Any], instead: str) -> Any:
         """Let a leak happen, and list it; what came before is on disk by then, because this may be an ``exec``."""
-        lane = self.lanes.current()
-        if not lane.depth:
-            lane.depth = 1
-            try:
-                shown = request if self.redactor is None else self.redactor.value(request)
-                self.leaks.note(name, shown, instead=instead)
-                self.flush(settle=True)
-            finally:
-                self.signals.leave(lane, None)
-        lane.leaking += 1
-        try:
-            return effect()
-        finally:
-            lane.leaking -= 1
+        return self._leaking.let(name, request, effect, instead, lambda: self.flush(settle=True))
 
     def report(self, name: str, request: Plain, instead: str, refused: bool) -> None:
         """List a leak that happens afterwards; see `testbench.protocol.Call.report`."""
-        lane = self.lanes.known()
-        if self._is_idle() or (lane is not None and (lane.depth or lane.leaking)):
-            return
-        lane = lane or Lane(-1, "")
-        lane.depth = 1
-        try:
-            self.leaks.note(name, request if self.redactor is None else self.redactor.value(request), instead=instead)
-        finally:
-            self.signals.leave(lane, None)
+        self._leaking.report(name, request, instead)
 
     def see_fork(self) -> None:
         """Note a fork as a leak, unless it belongs to a crossing, or its line has told of a leak already."""
-        lane = self.lanes.known()
-        if not self._is_idle() and not (lane is not None and (lane.depth or lane.leaking)):
-            self.leaks.note(UNSEEN_FORK, None, first=True)
+        self._leaking.see_fork()
 
     def inside(self) -> bool:
         """Tell whether the running thread is in an effect, or nothing is recorded any more; see `Call.inside`."""
-        if self._finished or (self._broken is not None and self._raised):  # what nobody was told yet, a crossing raises
+        if self.state.passes():
             return True
         lane = self.lanes.known()
         return lane is not None and lane.depth > 0
@@ -286,7 +259,7 @@ class Recording:
     def follows(self) -> bool:
         """Tell whether the running thread has a lane, and is in no crossing; see `Call.follows`."""
         lane = self.lanes.known()
-        return lane is not None and not lane.depth and not self._is_idle()
+        return lane is not None and not lane.depth and not self.state.is_idle()
 
     def alone(self) -> bool:
         """Tell whether there is one lane; see `Call.alone`."""
@@ -303,13 +276,13 @@ class Recording:
             settle: let nothing wait for what a stream may bring; on that the bytes do depend.
         """
         with self._appender.lock:
-            if not self._finished and self._broken is None:
+            if not self.state.finished and self.state.broken is None:
                 try:
                     if settle:
                         self._appender.settle()
                     self._appender.flush()
                 except TestbenchError as reason:
-                    self._break(reason, "a flush", raised=False)
+                    self.state.broke(reason, "a flush", told=False)
 
     def settle(self) -> None:
         """Do nothing: what other lanes do from now on is after the end of the recording."""
@@ -322,50 +295,16 @@ class Recording:
             TapeWriteError: the disk refused.
         """
         with self._appender.lock:
-            self._finished = True
-            if self._broken is None:
+            self.state.finished = True
+            if self.state.broken is None:
                 self._appender.end_run()
-            if not isinstance(self._broken, TapeWriteError):
+            if not isinstance(self.state.broken, TapeWriteError):
                 self._appender.close()
         self._baton.end()
-        if self._broken is not None:
-            raise self._broken
+        if self.state.broken is not None:
+            raise self.state.broken
 
     def abandon(self) -> None:
         """Forget the tape without writing a byte: the process was forked and this is the child."""
-        self._finished = True
+        self.state.finished = True
         self._baton.abandon()
-
-    def _break(self, reason: BaseException, where: str, *, raised: bool) -> None:
-        """Give the tape up; the program goes on unrecorded, and the end of the session says why."""
-        if self._broken is not None:
-            return
-        if not isinstance(reason, TestbenchError):
-            told = f"{type(reason).__name__}: {reason}" if str(reason) else type(reason).__name__
-            broken = RecordingError(
-                f"the recording broke in {where}: {told}. That is no outcome that a tape can hold, so nothing after it "
-                "was recorded and the tape was not kept as a good one; what came before is in the .failed file."
-            )
-            broken.__cause__ = reason
-            reason = broken
-        self._broken, self._raised = reason, raised
-        self._baton.end()
-
-    def broke(self, reason: BaseException, where: str) -> None:
-        """Give the tape up for a reason that the program is told by the exception itself."""
-        self._break(reason, where, raised=True)
-
-    def _signal_broke(self, reason: BaseException) -> None:
-        self.broke(reason, HANDLED)
-
-    def _is_idle(self) -> bool:
-        return self._finished or self._broken is not None
-
-    def is_off(self) -> bool:
-        """Tell whether nothing is recorded any more; raise what broke the tape if the program has not seen that yet."""
-        if self._finished or self._broken is None:
-            return self._finished
-        if not self._raised:
-            self._raised = True
-            raise self._broken
-        return True

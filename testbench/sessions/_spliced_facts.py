@@ -41,7 +41,7 @@ class SplicedFacts(RecordedFacts):
     def ask(self, name: str, request: Plain, effect: Effect, raises: tuple[type[BaseException], ...]) -> Plain:
         """Answer from the old tape, also where the run has left it; see `testbench.protocol.Call.fact`."""
         lane, old = self._lanes.known(), self._prefix.facts.get(key_of(name, request))
-        if old is None or lane is None or lane.depth or self._idle():
+        if old is None or lane is None or lane.depth or self._state.is_idle():
             return super().ask(name, request, effect, raises)
         self._tell(lane, name, request, lambda: old[1])
         if isinstance(old[1], Raised):

@@ -111,7 +111,7 @@ class Splicing(Recording):
 
     def _next(self, source: Source) -> Iterable[Any]:
         lane = self.lanes.current()
-        if lane.depth or self.is_off():
+        if lane.depth or self.state.is_off():
             return (source.effect(),)
         if self._prefix is not None:
             lane.depth = 1
