@@ -9,9 +9,11 @@ from testbench.errors import TestbenchError, UsageError
 from testbench.protocol import Effect, Plain
 from testbench.redaction import Redactor
 from testbench.sessions._arriving import Arrivals, OverError
+from testbench.sessions._baton import Baton
+from testbench.sessions._births import Births
 from testbench.sessions._call import KindCall
 from testbench.sessions._comparing import Comparing
-from testbench.sessions._cursor import STRANGER, Cursor, RawEvent
+from testbench.sessions._cursor import Cursor, RawEvent
 from testbench.sessions._delivering import ReplayedSignals
 from testbench.sessions._errors import rebuild
 from testbench.sessions._facts import ReplayedFacts
@@ -51,6 +53,10 @@ class Replaying:
 
     mode = "replay"
     cursor: Cursor
+    signals: ReplayedSignals
+    _arrivals: Arrivals
+    _baton: Baton
+    _births: Births
 
     def __init__(
         self,
@@ -68,16 +74,30 @@ class Replaying:
         self._comparing = comparing
         self._rerecorder = Rerecorder(writer)
         self._runs = ReplayedRuns(self, reader, self._rerecorder)
-        self.lanes = Lanes(self._born, self._adopted, self._runs.go_parallel, self._begin, self._ended, self._started)
-        self._still = Standstill(self.lanes, stall_s, hopeless=self._is_hopeless, awaited=self._awaits_signal)
+        self.lanes = Lanes(
+            lambda parent, name: self._births.born(parent, name),
+            lambda lane: self._births.adopted(lane),
+            self._runs.go_parallel,
+            lambda lane: self._baton.begin(lane),
+            self._ended,
+            lambda parent: self.signals.leave(parent, "lane.start"),
+        )
+        self._still = Standstill(
+            self.lanes, stall_s, hopeless=lambda: self._arrivals.hopeless(), awaited=lambda: self.signals.is_next()
+        )
         self._baton = order.replaying_baton(
-            self.lanes.main, lambda: self.cursor, relieve=self._relieve, still=self._still, by_tape=True
+            self.lanes.main,
+            lambda: self.cursor,
+            relieve=lambda lane: self.signals.relieve(lane),
+            still=self._still,
+            by_tape=True,
         )
         self.follows_locks = order.follows_locks(replaying=True)
         self._waiting = Waiting(self.lanes, self._baton, self)
         self.locks = Locks(self.lanes, self._baton, self._waiting, endless=False)
-        self._living = {self.lanes.main.number}
-        self._arrivals = Arrivals(self._runs.unplug, self._baton, self._living.__contains__)
+        living = {self.lanes.main.number}
+        self._arrivals = Arrivals(self._runs.unplug, self._baton, living.__contains__)
+        self._births = Births(self, self._arrivals, self._baton, self._rerecorder, living)
         self._facts = ReplayedFacts(reader, facts, self.lanes, self._rerecorder, self.inside)
         self.leaks = self._facts.leaks
         aside = (self._facts.numbers, self._facts.passed)
@@ -123,7 +143,7 @@ class Replaying:
             self.signals.leave(lane, name)
 
     def _cross(self, lane: Lane, name: str, request: Plain, raises: tuple[type[BaseException], ...]) -> Plain:
-        event = self._arrive(lane.number, lane, name, request, pausing=True)
+        event = self.arrive(lane, name, request, pausing=True)
         row = self.cursor.row
         if row.name != name or row.fields[-1:] != ("outcome",):
             self._arrivals.diverge(
@@ -170,8 +190,20 @@ class Replaying:
         reason += f"; {instead}" if instead else ""
         self._arrivals.diverge("refused", reason, lane, name, request)
 
-    def _arrive(self, turn: int, lane: Lane, name: str, request: Plain, *, pausing: bool = False) -> RawEvent:
-        """Wait for this lane's turn; return the event of this lane that is at the cursor now."""
+    def arrive(
+        self, lane: Lane, name: str, request: Plain, *, pausing: bool = False, turn: int | None = None
+    ) -> RawEvent:
+        """Wait for a turn; return the event that is at the cursor then, which no lane but this one can take.
+
+        Args:
+            lane: the running lane.
+            name: what it calls.
+            request: what it asks.
+            pausing: while recording, other lanes ran here, since it had an effect.
+            turn: whose turn it must be, by its number; None for that of the lane.
+        """
+        if turn is None:
+            turn = lane.number
         event = self._at(turn, lane, name, request, pausing=pausing)
         if event[0] in self.signals.kinds:
             return self.signals.clear(lane, name, request, lambda *asked: self._at(turn, *asked, pausing=pausing))
@@ -182,10 +214,6 @@ class Replaying:
             raise OverError
         self._runs.settle(lane, name, request)
         return self._arrivals.at(turn, lane, name, request, pausing=pausing)
-
-    def arrive(self, lane: Lane, name: str, request: Plain, *, pausing: bool = False) -> RawEvent:
-        """Wait for the turn of a lane; return its event, which no lane but this one can take."""
-        return self._arrive(lane.number, lane, name, request, pausing=pausing)
 
     def _rebuilt(
         self, outcome: Raised, raises: tuple[type[BaseException], ...], lane: Lane, name: str, request: Plain
@@ -199,55 +227,17 @@ class Replaying:
         """Open a source; see `testbench.protocol.Call.source`."""
         self._runs.add(source)
 
-    # Lanes.
-
-    def _born(self, parent: Lane, name: str) -> Lane:
-        lane = Lane(-1, name)
-        if self._new_lane(parent.number, parent, lane):
-            self._baton.start(lane)
-        return lane
-
-    def _adopted(self, lane: Lane) -> None:
-        self._new_lane(STRANGER, lane, lane)
-
-    def _new_lane(self, turn: int, asking: Lane, lane: Lane) -> bool:
-        """Find the start of a lane on the tape, and give it its number; False once the session is over."""
-        name = lane.name
-        request: dict[str, Plain] = {"name": name}
-        try:
-            event = self._arrive(turn, asking, "lane.start", request)
-            row = self.cursor.row
-            if row.name != "lane.start" or event[3][0] != name:
-                told = f"the tape holds {row.name} here, the program started the lane {name}"
-                self._arrivals.diverge("mismatch", told, asking, "lane.start", request)
-            self._rerecorder.lane(event)
-            self._living.add(int(event[2]))
-            self.cursor.advance()
-            lane.number = int(event[2])
-            return True
-        except OverError:
-            return False
-        except TestbenchError as error:
-            self._arrivals.stick(error)
-            raise
-
-    def _started(self, parent: Lane) -> None:
-        self.signals.leave(parent, "lane.start")
-
-    def _begin(self, lane: Lane) -> None:
-        self._baton.begin(lane)
+    # Lanes and locks.
 
     def _ended(self, lane: Lane) -> None:
-        self._living.discard(lane.number)
+        self._births.ended(lane)
         self._waiting.ended(lane)
         self._baton.finish(lane)
-
-    # Locks.
 
     def expired(self, lane: Lane, timeout_s: float) -> None:
         """Find on the tape that the time for a lock has run out; see `testbench.sessions._waiting.Clock`."""
         try:
-            event = self._arrive(lane.number, lane, RAN_OUT, {"timeout": timeout_s})
+            event = self.arrive(lane, RAN_OUT, {"timeout": timeout_s})
             row = self.cursor.row
             self._rerecorder.call(row, event, *self._reader.call_body(event[3], row))
             self.cursor.advance()
@@ -272,15 +262,6 @@ class Replaying:
     def in_vain(self) -> bool:
         """Tell whether it was that nobody could go on."""
         return self._arrivals.in_vain
-
-    def _is_hopeless(self) -> bool:
-        return self._arrivals.hopeless()
-
-    def _awaits_signal(self) -> bool:
-        return self.signals.is_next()
-
-    def _relieve(self, lane: Lane) -> None:
-        self.signals.relieve(lane)
 
     def inside(self) -> bool:
         """Tell whether the session is over; no effect is run before."""
