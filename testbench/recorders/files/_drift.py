@@ -9,10 +9,14 @@ from typing import Any, Final
 
 from testbench.protocol import Call, Plain
 from testbench.recorders.files._given import RAISES
+from testbench.recorders.files._listing import kinds_of
 from testbench.recorders.files._snapshot import kind_of
 
 _ADVICE: Final = (
     "bring back what was there, or record again; with files='sealed' a tape holds what is read and needs no files"
+)
+WRITTEN: Final = (
+    "a file that is opened to be read and written is real on replay: bring back what was there, or record again"
 )
 _NO_ENTRIES: Final = frozenset(("__pycache__", ".pytest_cache", ".coverage"))
 """Entries of directories that come and go with the interpreter and its tools."""
@@ -52,16 +56,17 @@ class Drift:
         if was != now:
             self.tell(path, _difference(was, now) if isinstance(was, list) and isinstance(now, list) else (was, now))
 
-    def tell(self, path: str, told: tuple[str, str]) -> None:
+    def tell(self, path: str, told: tuple[str, str], advice: str = _ADVICE) -> None:
         """Let the replay end because of what is on the disk.
 
         Args:
             path: where.
             told: how it was when it was recorded, and how it is.
+            advice: what to do about it.
         """
         was, now = told
         request: Plain = {"path": path, "recorded": was, "present": now}
-        said = f"{path!r} is not what it was when this was recorded: it was {was}, and is {now}; {_ADVICE}"
+        said = f"{path!r} is not what it was when this was recorded: it was {was}, and is {now}; {advice}"
         self._call.leak("drift", request, lambda: None, instead=said)
 
 
@@ -89,7 +94,7 @@ def _told(op: str, answer: Any) -> Any:
     if op == "listdir":
         return [name for name in answer["names"] if name not in _NO_ENTRIES]
     if op == "scandir":
-        return [f"{name} ({what})" for name, what in answer["kinds"].items() if name not in _NO_ENTRIES]
+        return [f"{name} ({what})" for name, what in kinds_of(answer).items() if name not in _NO_ENTRIES]
     return "a file system" if op == "statvfs" else repr(answer)
 
 

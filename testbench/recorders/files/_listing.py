@@ -119,3 +119,12 @@ def word_of(entry: os.DirEntry[Any]) -> str:
     if entry.is_dir(follow_symlinks=False):
         return "dir"
     return "file" if entry.is_file(follow_symlinks=False) else "other"
+
+
+def kinds_of(answer: Any) -> dict[str, str]:
+    """Return what each entry of a scanned directory is, by name, in the order of names.
+
+    On a tape the words stand beside the names, not under them: what is named ``password`` there is redacted.
+    """
+    kinds = answer["kinds"]  # by name on tapes of a time when that was not so
+    return dict(kinds) if isinstance(kinds, dict) else dict(zip(answer["names"], kinds, strict=True))

@@ -21,7 +21,7 @@ from typing import Any, Final
 from testbench.inplace import Redirect
 from testbench.protocol import Call, Pieces, Place, Plain
 from testbench.recorders.files._direct import watch_direct
-from testbench.recorders.files._drift import Drift
+from testbench.recorders.files._drift import WRITTEN, Drift
 from testbench.recorders.files._given import RAISES, as_given, exactly
 from testbench.recorders.files._growing import Growing
 from testbench.recorders.files._reading import Reading, described, looked_at, with_opener
@@ -187,7 +187,7 @@ class Opening:
         if not performed:
             was, now = described(answer), described(looked_at(self._opens, path, dir_fd))
             if was != now:
-                (self._drift or Drift(self._call)).tell(name, (was, now))
+                (self._drift or Drift(self._call)).tell(name, (was, now), WRITTEN)
 
 
 def _looks(flags: int) -> bool:

@@ -15,9 +15,10 @@ from typing import Any, Final
 from testbench.inplace import Redirect
 from testbench.protocol import Call, Plain
 from testbench.recorders.files._answers import Asking, as_listed, ask_stat, asking, comparing, listed, said
+from testbench.recorders.files._caches import forget
 from testbench.recorders.files._drift import Drift
 from testbench.recorders.files._given import as_given, number
-from testbench.recorders.files._listing import Entry, Scan, word_of
+from testbench.recorders.files._listing import Entry, Scan, kinds_of, word_of
 from testbench.recorders.files._opening import Opening
 from testbench.recorders.files._policy import Policy, text
 from testbench.recorders.files._served import Served
@@ -45,6 +46,7 @@ class Reads:
 
     def install(self, stack: ExitStack) -> None:
         """Redirect the functions until the stack is closed."""
+        forget(self._policy.covers)
         made: dict[str, Callable[[Callable[..., Any]], Callable[..., Any]]] = {
             "stat": self._stat,
             "lstat": self._stat,
@@ -54,6 +56,7 @@ class Reads:
             "listdir": self._listdir,
             "scandir": self._scandir,
             "statvfs": self._statvfs,
+            "fstatvfs": self._statvfs,
             **{name: self._attributes for name in _ON_LINUX if hasattr(os, name)},
         }
         for name, make in made.items():
@@ -165,7 +168,7 @@ class Reads:
                 return original(path)
             answer = self._ask("scandir", {"path": name}, lambda: self._entries(original, path, name))
             folder, at = (None, path) if type(path) is int else ("." if path is None else os.fspath(path), None)
-            kinds, inodes = answer["kinds"], answer["numbers"][1]
+            kinds, inodes = kinds_of(answer), answer["numbers"][1]
             found = zip(as_listed(answer), inodes, strict=True)
             return Scan([_entry(folder, at, entry, kinds[entry], inode) for entry, inode in found])
 
@@ -176,7 +179,7 @@ class Reads:
             found = {_plain(entry.name): entry for entry in scan}
         names = [entry for entry in found if not self._policy.is_tape(name, entry)]
         inodes = [found[entry].inode() for entry in names]
-        return {"kinds": {entry: word_of(found[entry]) for entry in sorted(names)}, **listed(names, inodes)}
+        return {"kinds": [word_of(found[entry]) for entry in sorted(names)], **listed(names, inodes)}
 
 
 def _entry(folder: Any, at: int | None, name: str, what: str, inode: int) -> Entry:

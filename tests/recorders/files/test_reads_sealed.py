@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import filecmp
+import linecache
 import os
 import shutil
 import sys
@@ -192,3 +194,36 @@ def test_the_word_is_checked(tmp_path: Path) -> None:
         testbench.record(tmp_path / "a.tape", files="all")
     with pytest.raises(testbench.UsageError, match="is recorded by the kind files; name it in recorders= too"):
         testbench.record(tmp_path / "a.tape", files="sealed", recorders=["clock"])
+
+
+@pytest.mark.parametrize("files", ["sealed", "observed"])
+def test_what_is_named_like_a_secret_is_what_it_is(world: Any, files: str) -> None:
+    """A directory called ``secret`` and a file called ``password`` are told apart on replay as on record."""
+    os.mkdir("secret")
+    Path("password").write_text("x")
+
+    def program() -> Any:
+        scanned = sorted((entry.name, entry.is_dir(), entry.is_file()) for entry in os.scandir("."))
+        return scanned, list(os.walk("."))
+
+    assert world.record(program, files=files) == world.replay(program)
+
+
+def test_what_the_library_keeps_of_files_is_read_again(world: Any) -> None:
+    """A line of a file, and whether two files are the same, are asked of the files in each session anew."""
+
+    def program() -> Any:
+        return linecache.getline("text.txt", 1), filecmp.cmp("text.txt", "bytes.bin", shallow=False)
+
+    world.agree(program)
+    assert "open" in world.ops()
+
+
+def test_a_generated_source_stays_where_tracebacks_find_it(world: Any) -> None:
+    """Lines that come from no file are not forgotten as a session begins."""
+    linecache.cache["<made>"] = (4, None, ["made"], "<made>")
+    try:
+        world.record(lambda: None)
+        assert linecache.getline("<made>", 1) == "made"
+    finally:
+        del linecache.cache["<made>"]
