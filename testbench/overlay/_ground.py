@@ -108,7 +108,9 @@ class Ground:
 
         return read
 
-    def resolved(self, path: Any, dir_fd: int | None = None, *, follow: bool = True, writes: bool = False) -> Any:
+    def resolved(
+        self, path: Any, dir_fd: int | None = None, *, follow: bool = True, writes: bool = False, enters: bool = False
+    ) -> Any:
         """Return where to find or make what a path names; what is no path stays what it is.
 
         Args:
@@ -116,9 +118,11 @@ class Ground:
             dir_fd: the directory that it starts from, None for the working directory.
             follow: whether a link at its end is followed.
             writes: whether something is changed there.
+            enters: whether paths can start from there afterwards.
 
         Raises:
-            OSError: it leads out of the root, which is refused; or through too many links.
+            OSError: it is outside of the root, which is refused; a link or ``..`` leads out of it, and it is more than
+                a look; or there are too many links.
         """
         if not isinstance(path, str | bytes | os.PathLike):
             return path
@@ -135,6 +139,12 @@ class Ground:
         elif self.deny and not self._is_allowed(where, writes):
             raise PermissionError(
                 errno.EACCES, f'outside of the overlay of {self.root}, which is denied (outside="deny")', name
+            )
+        elif through and (writes or enters) and not _is_of_the_kernel(where):
+            raise PermissionError(
+                errno.EACCES,
+                f'by a link or ".." out of the overlay of {self.root}, to {where!r}: name that itself',
+                name,
             )
         elif through:
             there = where  # by a link that need not be the same in the real root
@@ -199,13 +209,22 @@ class Ground:
         except OSError:
             return False
 
+    def is_apart(self, one: Any, other: Any) -> bool:
+        """Tell whether the border of the root runs between two paths, as `resolved` gives them."""
+        there = [(os.fsdecode(path) + "/").startswith(self._view_in) for path in (one, other)]
+        return there[0] != there[1]
+
     # What is outside.
 
     def _is_allowed(self, where: str, writes: bool) -> bool:
-        if where.startswith(("/dev/", "/proc/")) or where in ("/dev", "/proc"):
+        if _is_of_the_kernel(where):
             return True
         on_the_way = self._root_in.startswith(where.rstrip("/") + "/")
         return not writes and (on_the_way or (where + "/").startswith(self._own))
+
+
+def _is_of_the_kernel(where: str) -> bool:
+    return where.startswith(("/dev/", "/proc/")) or where in ("/dev", "/proc")
 
 
 def _joined(start: str, *parts: str) -> str:

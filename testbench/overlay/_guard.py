@@ -65,3 +65,4 @@ def _check(path: Any, what: str, instead: str) -> None:
             raise UnsupportedError(
                 f"{what} would write to {os.fsdecode(path)!r} in the real root, past the overlay; use {instead}"
             )
+        ground.resolved(name, writes=True)  # no link may lead it out of the root

@@ -32,7 +32,8 @@ class Overlay:
 
     Args:
         root: a directory; it may be a symbolic link to one.
-        outside: ``"real"``: what is outside of the root is as without an overlay. ``"deny"``: it is refused with
+        outside: ``"real"``: what is outside of the root is as without an overlay, but that Python code changes nothing
+            there by a link in the root or by ``..`` (``PermissionError``). ``"deny"``: all of it is refused with
             ``PermissionError``, except that the interpreter and its modules can be read, and ``/dev`` and ``/proc``
             used; children can read everything there, and write nothing.
         aside: the directory in which the view is made. None for one in memory (``/dev/shm``), if there is 1 GiB more

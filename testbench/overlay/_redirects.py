@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from importlib import import_module
 from typing import Any, Final
 
-from testbench.inplace import Redirect, hash_again
+from testbench.inplace import Redirect, hash_again, real
 from testbench.overlay._entries import Listing
 from testbench.overlay._ground import Ground
 from testbench.overlay._guard import passing
 
-_LOOKS: Final = ("stat", "access", "listdir", "chdir", "statvfs", "pathconf", "getxattr", "listxattr")
+_LOOKS: Final = ("stat", "access", "listdir", "statvfs", "pathconf", "getxattr", "listxattr")
 """They look at what is at their first argument, links followed if not told otherwise."""
 
 _CHANGES: Final = ("mkdir", "mkfifo", "mknod", "rmdir", "unlink", "remove", "lchown")
@@ -51,6 +53,7 @@ class Redirects:
             for names, body in ((_LOOKS, self._look), (_CHANGES, self._change), (_FOLLOWS, self._follow)):
                 for name in names:
                     self._to(stack, getattr(os, name), body)
+            self._to(stack, os.chdir, self._enter)
             self._to(stack, os.lstat, self._at_link)
             self._to(stack, os.readlink, self._readlink)
             self._to(stack, os.scandir, self._scandir)
@@ -133,6 +136,10 @@ class Redirects:
 
         return scandir
 
+    def _enter(self, original: Function) -> Function:
+        resolved = self._ground.resolved
+        return lambda path: original(resolved(path, enters=True))
+
     def _change(self, original: Function) -> Function:
         return self._changing(original, follow=False)
 
@@ -159,6 +166,8 @@ class Redirects:
                 options["src_dir_fd"] = src_dir_fd
             if dst_dir_fd is not None and new is dst:
                 options["dst_dir_fd"] = dst_dir_fd
+            if isinstance(old, str | bytes | os.PathLike) and self._ground.is_apart(old, new):
+                raise OSError(errno.EXDEV, os.strerror(errno.EXDEV), src, None, dst)
             return original(old, new, **options)
 
         return two
@@ -181,9 +190,24 @@ class Redirects:
                 there = ground.resolved(path, dir_fd, follow=not at_link, writes=bool(flags & _WRITES))
             else:
                 there = ground.found(path, dir_fd)
-            return original(there, flags, mode, **_with(dir_fd, there, path, {}))
+            fd = original(there, flags, mode, **_with(dir_fd, there, path, {}))
+            if stat.S_ISDIR(real.fstat(fd).st_mode):
+                self._check_entering(fd, path, dir_fd)
+            return fd
 
         return open
+
+    def _check_entering(self, fd: int, path: Any, dir_fd: int | None) -> None:
+        """See that the directory of a descriptor may be one that paths start from.
+
+        Raises:
+            OSError: a link or ``..`` leads to it out of the root; it is closed.
+        """
+        try:
+            self._ground.resolved(path, dir_fd, enters=True)
+        except BaseException:
+            real.close(fd)
+            raise
 
     def _open(self, original: Function, os_open: Function) -> Function:
         ground = self._ground
@@ -232,7 +256,7 @@ def _with_given_names(body: Function) -> Function:
         try:
             return body(*args, **options)
         except OSError as error:
-            if error.filename is not None and args:
+            if error.filename is not None and args and error.filename not in args[:2]:
                 error.filename = args[0]
             if error.filename2 is not None and len(args) > 1:
                 error.filename2 = args[1]

@@ -9,6 +9,7 @@ import shutil
 import sqlite3
 import stat
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -100,12 +101,69 @@ def test_a_way_from_outside_leads_into_the_overlay(root: Path, monkeypatch: pyte
 
 
 def test_what_is_outside_is_real(root: Path, tmp_path: Path) -> None:
-    """By default a file outside is written as ever, also by a link in the root."""
+    """By default a file outside is read and written as ever, and read by a link in the root."""
     (root / "out").symlink_to(tmp_path / "beside")
     with testbench.Overlay(root) as overlay:
-        (root / "out").write_text("beside")
+        (tmp_path / "beside").write_text("beside")
+        assert (root / "out").read_text() == "beside"
         assert not overlay.diff()
     assert (tmp_path / "beside").read_text() == "beside"
+
+
+@pytest.mark.parametrize(
+    "leave",
+    [
+        lambda: Path("root/out/new").write_text("x"),
+        lambda: os.open("root/out/file", os.O_RDWR),
+        lambda: Path("root/file").write_text("x"),
+        lambda: Path("root/none").write_text("x"),
+        lambda: Path("root/inner/../../new").write_text("x"),
+        lambda: os.open("root/file", os.O_RDONLY | os.O_TRUNC),
+        lambda: os.open("root/out", os.O_RDONLY),
+        lambda: os.truncate("root/file", 0),
+        lambda: os.chmod("root/file", 0o600),
+        lambda: os.utime("root/out", (1, 1)),
+        lambda: os.mkdir("root/out/new"),
+        lambda: os.unlink("root/out/file"),
+        lambda: os.rename("root/out/file", "root/taken"),
+        lambda: os.rename("root/text", "root/out/text"),
+        lambda: os.symlink("x", "root/out/link"),
+        lambda: os.link("root/text", "root/out/text"),
+        lambda: os.chdir("root/out"),
+        lambda: os.chdir("root/.."),
+        lambda: shutil.rmtree("root/out/folder"),
+        lambda: sqlite3.connect("root/out/database"),
+    ],
+)
+def test_links_and_dots_cannot_lead_out(
+    root: Path, monkeypatch: pytest.MonkeyPatch, leave: Callable[[], object]
+) -> None:
+    """What changes something by a link or ``..`` that leads out of the root is refused, though outside is real."""
+    outside = root.parent / "outside"
+    (outside / "folder").mkdir(parents=True)
+    (outside / "file").write_text("real")
+    for name, target in (("out", outside), ("file", "../outside/file"), ("none", outside / "none")):
+        (root / name).symlink_to(target)
+    monkeypatch.chdir(root.parent)
+    before = tree_of(root.parent)
+    with testbench.Overlay(root), pytest.raises(PermissionError, match=r'by a link or "\.\." out of the overlay'):
+        leave()
+    assert tree_of(root.parent) == before
+
+
+def test_no_file_is_in_the_overlay_and_outside(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second name, or another one, across the border of the root is one across two file systems."""
+    monkeypatch.chdir(root.parent)
+    Path("beside").write_text("beside")
+    before = tree_of(root)
+    with testbench.Overlay(root, aside=root.parent):
+        for function in (os.link, os.rename, os.replace):
+            for old, new in (("beside", "root/beside"), ("root/text", "text")):
+                with pytest.raises(OSError, match="cross-device") as caught:
+                    function(old, new)
+                assert (caught.value.errno, caught.value.filename, caught.value.filename2) == (errno.EXDEV, old, new)
+    assert tree_of(root) == before
+    assert sorted(os.listdir()) == ["beside", "root"]
 
 
 def test_what_is_outside_can_be_denied(root: Path, tmp_path: Path) -> None:
