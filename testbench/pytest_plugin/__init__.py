@@ -1,9 +1,9 @@
 """The plugin for pytest: a fixture and a marker, both named ``testbench``; nothing happens to tests that use neither.
 
 The files: `_settings` (flags, environment, ini and who wins), `_marker` (its options), `_paths` (where the tape of a
-test is), `_tapes` (which test uses which tape, and the ones nobody uses), `_active` (opening and closing), `_report`
-(what a failed test says). pytest is imported in this package only, and what records and replays only by tests that
-use it.
+test is), `_tapes` (which test uses which tape, and the ones nobody uses), `_workers` (which tests xdist keeps
+together), `_active` (opening and closing), `_report` (what a failed test says). pytest is imported in this package
+only, and what records and replays only by tests that use it.
 """
 
 from __future__ import annotations

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -33,6 +32,7 @@ class Active:
         tape: its tape, absolute.
         mode: what it does: ``replay``, ``record``, …; ``once`` has been decided.
         test: the id of the test, class or module.
+        commands: makes the command that runs a test in a mode; see `Tapes.command`.
         failed: what the first test that failed in it raised.
     """
 
@@ -40,11 +40,12 @@ class Active:
     tape: Path
     mode: str
     test: str
+    commands: Callable[[str, str], str]
     failed: BaseException | None = None
     _state: str = "new"
     _clocks: ExitStack = field(default_factory=ExitStack)
 
-    def prepare(self) -> None:
+    def prepare(self, config: pytest.Config) -> None:
         """Make ready for the session to open: by us, or by a fixture that opens it earlier.
 
         Raises:
@@ -52,7 +53,7 @@ class Active:
         """
         if self.mode in _WRITING:
             _make_folder(self.tape)
-        self._clocks.enter_context(_real_clocks())
+        self._clocks.enter_context(_real_clocks(config))
 
     def open(self) -> None:
         """Open the session, unless a fixture has done so.
@@ -105,7 +106,7 @@ class Active:
 
     def command(self, mode: str = "record") -> str:
         """Return the command, to paste, that runs this test in another mode."""
-        return f"pytest {shlex.quote(self.test)} --testbench-mode={mode}"
+        return self.commands(self.test, mode)
 
     def _leave(self) -> bool:
         left, self._state = self._state == "open", "closed"
@@ -117,18 +118,18 @@ def activate(node: pytest.Item | pytest.Collector, tapes: Tapes) -> Active:
     """Make the session for a test, class, module or run; it is not open yet.
 
     Raises:
-        TypeError, UsageError: the marker says what means nothing, or two tests have this tape.
+        TypeError, UsageError: the marker says what means nothing, or this tape cannot be its own.
     """
     from testbench._api import Testbench, effective_mode
 
     options = placed(options_of(node), node.config)
     options.pop("tape", None)
     asked, chosen = options.pop("mode", None), tapes.settings.mode
-    path = tapes.claim(node)
+    test, path = tapes.claim(node)
     mode = effective_mode(path, chosen.value if asked is None or chosen.source == "flag" else asked)
-    options["meta"] = {"test": node.nodeid, **options.get("meta", {})}
-    active = Active(Testbench(**options).session(path, mode), path, mode, node.nodeid)
-    active.prepare()
+    options["meta"] = {"test": test, **options.get("meta", {})}
+    active = Active(Testbench(**options).session(path, mode), path, mode, test, tapes.command)
+    active.prepare(node.config)
     return active
 
 
@@ -143,19 +144,28 @@ def _make_folder(tape: Path) -> None:
 
 
 @contextmanager
-def _real_clocks() -> Iterator[None]:
-    """Let pytest measure by the real clock, whatever the session does with time."""
+def _real_clocks(config: pytest.Config) -> Iterator[None]:
+    """Let pytest and a worker of xdist measure by the real clock, whatever the session does with time."""
     from _pytest import timing
 
     from testbench import real_clock
 
-    own: Any = timing
-    names = ("time", "perf_counter", "sleep")
-    before = {name: getattr(own, name) for name in names}
-    for name in names:
-        setattr(own, name, getattr(real_clock, name))
+    own = [(vars(timing), name, getattr(real_clock, name)) for name in ("time", "perf_counter", "sleep")]
+    own += [(names, "time", real_clock) for names in _of_workers(config)]
+    before = [names[name] for names, name, _ in own]
+    for names, name, real in own:
+        names[name] = real
     try:
         yield
     finally:
-        for name in names:
-            setattr(own, name, before[name])
+        for (names, name, _), old in zip(own, before, strict=True):
+            names[name] = old
+
+
+def _of_workers(config: pytest.Config) -> Iterator[dict[str, Any]]:
+    """Yield the global names of the worker of xdist: code sent through a pipe, of no module."""
+    if hasattr(config, "workerinput"):
+        for plugin in config.pluginmanager.get_plugins():
+            run = getattr(type(plugin), "run_one_test", None)
+            if run is not None:  # it measures each test, while the session of a class, module or run is open
+                yield run.__globals__

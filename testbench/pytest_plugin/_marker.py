@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import PurePosixPath
 from typing import Any, Final
 
 import pytest
@@ -50,7 +52,28 @@ def options_of(node: pytest.Item | pytest.Collector) -> dict[str, Any]:
         found = {**mark.kwargs, **found}
     if found:
         _check_names(found)
+        _check_tape(found.get("tape"))
     return found
+
+
+def tape_of(node: pytest.Item | pytest.Collector) -> str | os.PathLike[str] | None:
+    """Return the tape that the nearest marker names, if it names one that `options_of` lets pass."""
+    given = next((mark.kwargs["tape"] for mark in node.iter_markers(MARKER) if "tape" in mark.kwargs), None)
+    return given if _is_below(given) else None
+
+
+def _check_tape(given: Any) -> None:
+    if given is not None and not _is_below(given):
+        raise TypeError(
+            f"the marker testbench has tape={given!r}; expected a path of a file below the directory of tapes, as text"
+        )
+
+
+def _is_below(given: Any) -> bool:
+    if not isinstance(given, str | os.PathLike):
+        return False
+    path = PurePosixPath(given)
+    return bool(path.name) and not path.is_absolute() and ".." not in path.parts
 
 
 def _check_names(options: dict[str, Any]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,13 +13,15 @@ import pytest
 
 from testbench.errors import UsageError
 from testbench.pytest_plugin._active import Active
-from testbench.pytest_plugin._marker import FIXTURES
+from testbench.pytest_plugin._marker import FIXTURES, tape_of
 from testbench.pytest_plugin._paths import tape_path
 from testbench.pytest_plugin._settings import Settings
+from testbench.pytest_plugin._workers import group_of, tell_worker
 
 TAPES: Final = pytest.StashKey["Tapes"]()
 
 _PATH: Final = pytest.StashKey[Path]()
+_TEST: Final = pytest.StashKey[str]()
 
 _SENT: Final = "testbench_tapes"
 """Under this name a worker of xdist tells the controller what it has seen."""
@@ -50,6 +54,7 @@ class Tapes:
         self._config = config
         self._root = config.rootpath / settings.dir.value
         self._users: dict[str, list[str]] = {}
+        self._items: dict[Path, list[pytest.Item]] = {}
         self._used: set[str] = set()
         self._whole = True
         self._orphans: list[str] = []
@@ -62,21 +67,23 @@ class Tapes:
         for item in items:
             for fixture in FIXTURES:
                 if fixture in getattr(item, "fixturenames", ()):
-                    self._note(_node_of(item, fixture))
+                    path = self._note(_node_of(item, fixture))
+                    self._items.setdefault(path, []).append(item)
 
-    def _note(self, node: pytest.Item | pytest.Collector) -> None:
-        given = next((mark.kwargs["tape"] for mark in node.iter_markers("testbench") if "tape" in mark.kwargs), None)
-        path = node.stash[_PATH] = self._root / (tape_path(node) if given is None else given)
+    def _note(self, node: pytest.Item | pytest.Collector) -> Path:
+        path = node.stash[_PATH] = self._root / (tape_of(node) or tape_path(node))
+        node.stash[_TEST] = node.nodeid  # to which xdist may add the name of a group, later
         users = self._users.setdefault(str(path).lower(), [])
         if node.nodeid not in users:
             users.append(node.nodeid)
         self._used.add(str(path))
+        return path
 
-    def claim(self, node: pytest.Item | pytest.Collector) -> Path:
-        """Return the tape of a test, class, module or run, absolute.
+    def claim(self, node: pytest.Item | pytest.Collector) -> tuple[str, Path]:
+        """Return the id of a test, class, module or run, and its tape, absolute.
 
         Raises:
-            UsageError: another test has the same one.
+            UsageError: another test has the same one, or its tests are spread over workers of xdist.
         """
         if _PATH not in node.stash:  # a fixture that was asked for while the test ran, by its name
             self._note(node)
@@ -87,11 +94,37 @@ class Tapes:
                 f"{len(users)} tests have the tape {path}: {', '.join(users[:5])}. Each needs its own, or what one "
                 "records the other replays; leave out tape= in the marker, or give each another one"
             )
-        return path
+        if len(set(map(group_of, self._items.get(path, ())))) > 1:
+            raise UsageError(
+                f"the tests that share the tape {path} are spread over workers, each of which would record a tape of "
+                "its own there: run pytest with --dist loadfile, or those of the whole run with -n 0"
+            )
+        return node.stash[_TEST], path
+
+    def command(self, test: str, mode: str) -> str:
+        """Return the command, to paste where this run was started, that runs a test with the same tapes."""
+        words = ["pytest", f"--testbench-mode={mode}"]
+        if test:  # the whole run has an empty id
+            module, *inner = test.split("::")
+            path = os.path.relpath(self._config.rootpath / module, self._config.invocation_params.dir)
+            words.insert(1, "::".join([path, *inner]))
+        if self.settings.dir.source == "flag":
+            words.append(f"--testbench-dir={self.settings.dir.value}")
+        return shlex.join(words)
 
     @contextmanager
     def shared(self, active: Active) -> Iterator[None]:
-        """Let tests that fail meanwhile be seen by a session of several tests; give it up if it does not end well."""
+        """Let tests that fail meanwhile be seen by a session of several tests; give it up if it does not end well.
+
+        Raises:
+            UsageError: the session of a class or module is open, which has to end after all that begin within it.
+        """
+        for other in self.open:
+            if not _is_within(active.test, other.test):
+                raise UsageError(
+                    f"the session of {active.test or 'the whole run'} cannot begin while that of {other.test} is open, "
+                    "which ends before it; let the first test that asks for a session ask for the wider one too"
+                )
         self.open.append(active)
         try:
             yield
@@ -108,6 +141,11 @@ class Tapes:
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Note that a file could not be read, so that its tests are not known."""
         self._whole = self._whole and not report.failed
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Any) -> None:
+        """Tell a worker of xdist how tests are spread."""
+        tell_worker(node)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object) -> None:
@@ -151,6 +189,11 @@ class Tapes:
         asked = {(config.invocation_params.dir / word).resolve() for word in config.args}
         wanted = {(config.rootpath / word).resolve() for word in config.getini("testpaths") or ["."]}
         return wanted <= asked
+
+
+def _is_within(inner: str, outer: str) -> bool:
+    """Tell by their ids whether a module or class lies in a run or module."""
+    return not outer or inner.startswith(f"{outer}::")
 
 
 def _node_of(item: pytest.Item, fixture: str) -> pytest.Item | pytest.Collector:

@@ -31,8 +31,15 @@ class Suite:
         path.write_text(dedent(text))
         return path
 
-    def run(self, *words: str, expect: str = "", **environment: str) -> str:
-        """Run pytest there and return what it prints; ``expect`` is what its last line counts, "2 passed, 1 failed"."""
+    def run(self, *words: str, expect: str = "", under: str = ".", **environment: str) -> str:
+        """Run pytest and return what it prints.
+
+        Args:
+            words: further words of its command.
+            expect: what its last line counts, "2 passed, 1 failed".
+            under: a directory of the suite to run it in.
+            environment: further variables.
+        """
         installed = any(entry.value == "testbench.pytest_plugin" for entry in metadata.entry_points(group="pytest11"))
         load = [] if installed else ["-p", "testbench.pytest_plugin"]
         given = {
@@ -40,7 +47,7 @@ class Suite:
         }
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *load, *words],
-            cwd=self.path,
+            cwd=self.path / under,
             env={
                 **given,
                 "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),

@@ -64,6 +64,24 @@ def test_an_unknown_option_of_the_marker_is_a_type_error(suite: Any) -> None:
     assert "TypeError: the marker testbench takes options by name only" in out
 
 
+@pytest.mark.parametrize("tape", ["/abs/x.tape", "../x.tape", "", 5], ids=["absolute", "above", "empty", "number"])
+def test_a_tape_that_is_not_below_the_directory_is_a_type_error(tape: Any, suite: Any) -> None:
+    """The error names it, whatever it is, and other tests run."""
+    suite.write(
+        "test_a.py",
+        f"""
+        import pytest
+
+        @pytest.mark.testbench(tape={tape!r})
+        def test_a(testbench): pass
+
+        def test_b(testbench): pass
+        """,
+    )
+    assert f"TypeError: the marker testbench has tape={tape!r}" in suite.run(expect="1 passed, 1 error")
+    assert suite.tapes == ["test_a/test_b.tape"]
+
+
 def test_a_marker_without_the_fixture_is_an_error(suite: Any) -> None:
     """On a test of its own it would do nothing; on a module it is for the tests that use the fixture."""
     suite.write("test_a.py", "import pytest\n@pytest.mark.testbench(mode='off')\ndef test_a(): pass\n")
