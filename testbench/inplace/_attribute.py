@@ -45,7 +45,7 @@ class Attribute(Undo):
         Raises:
             UsageError: the attribute was changed by somebody else after this object was made.
         """
-        with _order.change():
+        with _order.change:
             if self._value is _ABSENT:
                 self._check(self._stored)
                 _order.push(self._place, self)

@@ -102,7 +102,7 @@ class RedirectByName(Redirect):
         """
         if not callable(target):
             raise UsageError(f"{self} cannot be redirected to {target!r}: it is not callable.")
-        with _order.change():
+        with _order.change:
             if self._target is None:
                 self._enter()
             self._target = target

@@ -50,7 +50,7 @@ class Code(Undo):
         Raises:
             UsageError: the code was changed by somebody else after this object was made.
         """
-        with _order.change():
+        with _order.change:
             if not self._active:
                 if self._function.__code__ is not self._before:
                     raise UsageError(f"the code of {self._function.__qualname__} was changed since; make a new Code.")

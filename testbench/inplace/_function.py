@@ -25,6 +25,8 @@ A builtin does not hold its ``m_self`` while a call is inside it. A Python funct
 thread may be inside an iterator, or the target may be replaced from inside its own call: it must not die under it.
 """
 
+_new: Any = object.__new__
+
 # Iterators must be gone before the interpreter takes its modules apart: CPython 3.12 crashes in `tee` otherwise.
 atexit.register(_retired.clear)
 
@@ -48,20 +50,26 @@ class Redirect(Undo):
         UsageError: ``function`` is not a builtin.
     """
 
+    __slots__ = ("_before", "_function", "_place", "_seat", "_target", "original")
+
     def __new__(cls, function: Callable[..., Any]) -> Redirect:
         """Make one of the form that the open session has declared."""
-        made: Redirect = object.__new__(form_of(cls))
-        return made
+        return _new(form_of(cls, cls))  # type: ignore[no-any-return]
 
     def __init__(self, function: Callable[..., Any]) -> None:
-        check_supported()
         self._target: Callable[..., Any] | None = None
-        self._seat = seat = seat_of(function) or new_seat(_builtin(function))
         self.original: Callable[..., Any]
+        seat = seat_of(function)
+        if seat is None:
+            check_supported()
+            seat = new_seat(_builtin(function))
+        self._seat = seat
         if seat is not None:
             self._function, self._before, self.original = seat.function, seat.body, seat.original
+            self._place = seat.address
             return
         self._function = _builtin(function)
+        self._place = id(self._function)
         self._before = before = _layout.read(self._function)
         self.original = _layout.new_builtin(self._function, before.definition, before.owner)
 
@@ -81,25 +89,30 @@ class Redirect(Undo):
         """
         if not callable(target):
             raise UsageError(f"{self} cannot be redirected to {target!r}: it is not callable.")
-        with _order.change():
+        with _order.change:
             if self._target is None:
                 self._check_free()
-                self._route(target, None)
-                _order.push(id(self._function), self)
+                if self._seat is None:
+                    self._route(target, None)
+                else:
+                    self._seat.route(target)
+                _order.push(self._place, self)
             else:
-                self._route(target, _order.above(id(self._function), self))
+                self._route(target, _order.above(self._place, self))
                 self._retire()
             self._target = target
 
     def _restore(self) -> None:
-        if self._target is None:
+        target, seat = self._target, self._seat
+        if target is None:
             return
-        _order.pop(id(self._function), self)
-        if self._seat is None:
+        _order.pop(self._place, self)
+        if seat is None:
             _layout.write(self._function, self._before)
         else:
-            self._seat.give_back()
-        self._retire()
+            seat.give_back()
+        if type(target) is not FunctionType:
+            self._retire()
         self._target = None
 
     def __str__(self) -> str:
@@ -150,7 +163,7 @@ def private(function: AnyFunction) -> AnyFunction:
     """
     check_supported()
     builtin = _builtin(function)
-    with _order.change():
+    with _order.change:
         lowest: Redirect | None = _order.lowest(id(builtin))
         body = _layout.read(builtin) if lowest is None else lowest._before
         real = _layout.definition_at(body.definition)

@@ -96,10 +96,14 @@ def write(function: BuiltinFunctionType, body: Body) -> None:
     would not (another thread may be making a weak reference).
     """
     left = _word(function, 1)
-    start = id(function) + HEAD
     incref(body.owner)
-    _store_three(tuple(body), b"nnn", start, start + WORD, start + 4 * WORD)
+    store(id(function) + HEAD, body)
     decref(left)
+
+
+def store(start: int, body: Body) -> None:
+    """Store three words at their places from ``start`` on, without regard to references."""
+    _store_three(tuple(body), b"nnn", start, start + WORD, start + 4 * WORD)
 
 
 def head(function: BuiltinFunctionType) -> ctypes.Array[ctypes.c_size_t]:

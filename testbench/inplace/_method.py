@@ -47,7 +47,7 @@ class BoundMethod(Undo):
         Raises:
             UsageError: the method was redirected by somebody else after this object was made.
         """
-        with _order.change():
+        with _order.change:
             if not self._active:
                 if self._method.__func__ is not self._before:
                     raise UsageError(f"{self._method!r} was redirected since; make a new BoundMethod.")

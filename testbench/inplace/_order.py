@@ -10,7 +10,6 @@ from __future__ import annotations
 import _thread
 import os
 from collections.abc import Hashable, Iterator
-from contextlib import AbstractContextManager
 from typing import Any, Final
 
 from testbench.errors import UsageError
@@ -21,44 +20,44 @@ _tops: dict[Hashable, Any] = {}
 _beneath: dict[Any, Any] = {}
 """By redirect, the one that it stands on; one that stands on nothing is not here."""
 
-_lock = _thread.RLock()
-# The methods are taken from the type now, so that redirecting them later does not reach this lock.
-_acquire = type(_lock).acquire
-_release = type(_lock).release
-_is_owned = type(_lock)._is_owned  # type: ignore[attr-defined]  # public in all but name: threading.Condition lives on it
 
+class _Change(_thread.RLock):  # type: ignore[misc]  # final in the stubs only
+    """Holds off every other change, in all threads and across a fork, while the body runs.
 
-class _Change:
-    def __enter__(self) -> None:
-        if _is_owned(_lock):
+    Its methods are those that stood in the type when this was loaded, so that redirecting them does not reach it.
+    """
+
+    __slots__ = ()
+    acquire = _thread.RLock.acquire
+    release = _thread.RLock.release
+    __exit__ = _thread.RLock.__exit__
+
+    def __enter__(self) -> bool:  # type: ignore[override]  # the stubs have it with the arguments of acquire
+        """Begin.
+
+        Raises:
+            UsageError: this thread is in the middle of a change (a signal handler or finaliser makes another one).
+        """
+        if _is_owned(self):
             raise UsageError(
                 "a redirect was changed while the same thread was changing one, from a signal handler or a finaliser; "
                 "enter and leave sessions in ordinary code."
             )
-        _acquire(_lock)
-
-    def __exit__(self, *_: object) -> None:
-        _release(_lock)
+        return _acquire(self)
 
 
-_change: Final = _Change()
+_acquire = _thread.RLock.acquire
+_is_owned = _thread.RLock._is_owned  # type: ignore[attr-defined]  # public in all but name: threading.Condition lives on it
 
-
-def change() -> AbstractContextManager[None]:
-    """Hold off every other change, in all threads and across a fork, while the body runs.
-
-    Raises:
-        UsageError: this thread is in the middle of a change (a signal handler or finaliser makes another one).
-    """
-    return _change
+change: Final = _Change()
 
 
 def _before_fork() -> None:
-    _acquire(_lock)
+    change.acquire()
 
 
 def _after_fork() -> None:
-    _release(_lock)
+    change.release()
 
 
 os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)

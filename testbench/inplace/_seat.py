@@ -2,12 +2,13 @@
 
 Only for builtins whose first argument is a module: they live as long as it does, which is for good. Of the three words
 of a builtin (`testbench.inplace._layout`) the third stays what it is, except for the one way of taking arguments that
-has no counterpart (`testbench.inplace._forward`). An array is filled in one step that keeps the GIL: no other thread
-sees one word without the other.
+has no counterpart (`testbench.inplace._forward`). Both are filled in by one step that keeps the GIL: no other
+thread sees one word without the other.
 """
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable
 from types import BuiltinFunctionType, ModuleType
 from typing import Any, Final
@@ -15,6 +16,9 @@ from typing import Any, Final
 from testbench.inplace import _layout
 from testbench.inplace._forward import FASTCALL, NOARGS, convention_of, forwarded, is_next
 from testbench.inplace._layout import Body
+
+_TWO_WORDS: Final = struct.Struct("NN")
+_read, _write = _TWO_WORDS.unpack_from, _TWO_WORDS.pack_into
 
 _seats: Final[dict[int, Seat]] = {}
 """By the address of the function, which its seat keeps alive."""
@@ -31,57 +35,61 @@ class Seat:
 
     Attributes:
         function: the builtin.
+        address: where it is, as `id` tells, which is an audited event, and so a call of Python code in a session.
         body: where its calls go.
         original: a private builtin that goes there too.
     """
 
-    __slots__ = ("_convention", "_forms", "_head", "_pair", "body", "function", "original")
+    __slots__ = ("_forms", "_head", "_pair", "_steps", "_whole", "address", "body", "function", "original")
 
     def __init__(self, function: BuiltinFunctionType) -> None:
         self.function = function
         self.body = _layout.read(function)
         self.original: Callable[..., Any] = _layout.new_builtin(function, self.body.definition, self.body.owner)
-        self._convention = convention_of(self.body)
-        self._head = _layout.head(function)
-        self._pair: list[Any] = [self.body.definition, self.body.owner]
+        convention = convention_of(self.body)
+        self._steps, self._whole = convention == NOARGS, convention == FASTCALL
+        self.address = id(function)
+        self._head = memoryview(_layout.head(function)).cast("B")
+        self._pair = self.body.definition, self.body.owner
         self._forms: dict[type | None, Body] = {}
 
     def is_free(self) -> bool:
         """Tell whether nothing stands in the place of the function."""
-        return self._head[:] == self._pair
+        return _read(self._head) == self._pair
 
     def route(self, target: Callable[..., Any]) -> None:
         """Make calls go to ``target``."""
-        stepped = self._convention == NOARGS and is_next(target)
-        kind, owner = (target.__objclass__, target.__self__) if stepped else (None, target)  # type: ignore[attr-defined]
+        kind: type | None = None
+        owner: object = target
+        if self._steps and is_next(target):
+            kind, owner = target.__objclass__, target.__self__
         form = self._forms.get(kind)
         if form is None:
             form = self._forms[kind] = forwarded(self.function, self.body, target)[0]
-        if self._convention == FASTCALL:
-            _layout.write(self.function, Body(form.definition, id(owner), form.vectorcall))
-            return
-        head = self._head
-        left = head[1]
-        _layout.incref(id(owner))
-        head[:] = [form.definition, id(owner)]
+        address = id(owner)
+        _, left = _read(self._head)
+        _layout.incref(address)
+        if self._whole:
+            _layout.store(self.address + _layout.HEAD, Body(form.definition, address, form.vectorcall))
+        else:
+            _write(self._head, 0, form.definition, address)
         if left != self._pair[1]:
             _layout.decref(left)
 
     def give_back(self) -> None:
         """Make calls go where they went."""
-        if self._convention == FASTCALL:
-            _layout.write(self.function, self.body)
-            return
-        head = self._head
-        left = head[1]
-        head[:] = self._pair
+        _, left = _read(self._head)
+        if self._whole:
+            _layout.store(self.address + _layout.HEAD, self.body)
+        else:
+            _write(self._head, 0, *self._pair)
         _layout.decref(left)
 
 
 def seat_of(function: object) -> Seat | None:
     """Return what is known of a function, if it is known and nothing stands in its place."""
     seat = _seats.get(id(function))
-    return seat if seat is not None and seat.is_free() else None
+    return seat if seat is not None and _read(seat._head) == seat._pair else None
 
 
 def new_seat(function: BuiltinFunctionType) -> Seat | None:

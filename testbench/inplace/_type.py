@@ -15,6 +15,10 @@ from testbench.inplace._undo import Undo
 from testbench.inplace._way import form_of
 
 _ABSENT: Final = object()
+_known: Final[dict[type, dict[str, Any]]] = {}
+"""The dicts of types that were redirected before; finding one is an audited event, and so a call of Python code."""
+
+_new: Any = object.__new__
 _forget_lookups = api("PyType_Modified", None, ctypes.py_object)
 
 
@@ -39,17 +43,17 @@ class TypeSlot(Undo):
         UsageError: there is no such entry, or it stands for a C slot.
     """
 
+    __slots__ = ("_active", "_entries", "_name", "_owner", "_place", "original")
+
     def __new__(cls, owner: type, name: str) -> TypeSlot:
         """Make one of the form that the open session has declared."""
-        made: TypeSlot = object.__new__(form_of(cls))
-        return made
+        return _new(form_of(cls, cls))  # type: ignore[no-any-return]
 
     def __init__(self, owner: type, name: str) -> None:
-        check_supported()
         self._owner, self._name = owner, name
         self._place = (TypeSlot, owner, name)
-        self._entries: dict[str, Any] = gc.get_referents(owner.__dict__)[0]
-        self.original = self._entries.get(name, _ABSENT)
+        self._entries = entries = _known.get(owner) or _entries_of(owner)
+        self.original = entries.get(name, _ABSENT)
         if self.original is _ABSENT or type(self.original) is WrapperDescriptorType:
             raise UsageError(
                 f"{owner.__name__}.{name} is no entry that can be redirected: it is inherited, absent, or served by a "
@@ -63,7 +67,7 @@ class TypeSlot(Undo):
         Raises:
             UsageError: the entry was redirected by somebody else after this object was made.
         """
-        with _order.change():
+        with _order.change:
             if not self._active:
                 if self._entries[self._name] is not self.original:
                     raise UsageError(f"{self._owner.__name__}.{self._name} was redirected since; make a new TypeSlot.")
@@ -85,3 +89,9 @@ class TypeSlot(Undo):
         self._entries[self._name] = value
         _forget_lookups(self._owner)
         del left
+
+
+def _entries_of(owner: type) -> dict[str, Any]:
+    check_supported()
+    entries: dict[str, Any] = gc.get_referents(owner.__dict__)[0]
+    return _known.setdefault(owner, entries)

@@ -15,6 +15,8 @@ _Self = TypeVar("_Self", bound="Undo")
 class Undo:
     """Has something to restore; a context manager, which does so at its end."""
 
+    __slots__ = ()
+
     def __enter__(self: _Self) -> _Self:
         return self
 
@@ -27,7 +29,7 @@ class Undo:
         Raises:
             UsageError: a later redirect of the same thing is still active.
         """
-        with _order.change():
+        with _order.change:
             self._restore()
 
     def _restore(self) -> None:
@@ -78,7 +80,7 @@ class UndoStack(ExitStack):
 def _undo(latest: list[Undo]) -> None:
     """Restore the last first, and all of them, whichever fails."""
     try:
-        with _order.change():
+        with _order.change:
             while latest:
                 latest.pop()._restore()
     finally:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -17,13 +17,11 @@ class Way:
 
     Attributes:
         name: ``"in-place"`` or ``"name"``.
-        forms: per kind of redirect, the class that takes its part; a kind that is absent plays it itself.
         names: finds names that are not followed.
         missed: methods that are not followed, each with the reason.
     """
 
     name: str
-    forms: Mapping[type, type] = attrs.Factory(dict)
     names: Callable[[], Iterable[tuple[str, str]]] = tuple
     missed: list[tuple[str, str]] = attrs.Factory(list)
 
@@ -34,6 +32,12 @@ class Way:
 
 _open: Final[list[Way]] = []
 """The ways of the open sessions, innermost last."""
+
+_forms: Final[dict[type, type]] = {}
+"""The forms of the innermost; the same for all of them, since they intercept in one way."""
+
+form_of = _forms.get
+"""``form_of(kind, kind)`` is the class that takes the part of a kind of redirect in the open sessions."""
 
 
 @contextmanager
@@ -55,17 +59,15 @@ def intercepting(name: str) -> Iterator[Way]:
     if name == "name":
         from testbench.inplace._by_name import FORMS, earlier_names  # most sessions never need it
 
-        way.forms, way.names = FORMS, earlier_names
+        way.names = earlier_names
+        _forms.update(FORMS)
     _open.append(way)
     try:
         yield way
     finally:
         _open.remove(way)
-
-
-def form_of(kind: type) -> type:
-    """Return the class that takes the part of a kind of redirect in the innermost open session."""
-    return _open[-1].forms.get(kind, kind) if _open else kind
+        if not _open:
+            _forms.clear()
 
 
 def miss(name: str, where: str) -> None:

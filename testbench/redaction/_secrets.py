@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import binascii
+import functools
 import re
 from collections.abc import Iterable, Mapping
 from typing import AnyStr, Final
@@ -149,11 +150,12 @@ class Secrets:
 
 def environment_secrets(environ: Mapping[str, str]) -> list[str]:
     """Return the values of those variables that are secrets by their names."""
-    return [
-        value
-        for name, value in environ.items()
-        if is_secret_name(name) and not is_no_secret(value, name) and is_telling(_key(value))
-    ]
+    named = [(name, environ[name]) for name in environ if _is_secret_variable(name)]
+    return [value for name, value in named if not is_no_secret(value, name) and is_telling(_key(value))]
+
+
+_is_secret_variable: Final = functools.lru_cache(256)(is_secret_name)
+"""A process has the same variables in each of its sessions."""
 
 
 def is_telling(secret: bytes) -> bool:

@@ -6,7 +6,6 @@ import atexit
 import operator
 import os
 import sys
-import threading
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from typing import Final, Protocol
 
 from testbench.errors import RecordingError, TestbenchError, UsageError
 from testbench.inplace.forking import is_imitated
-from testbench.inplace.real import exit_at_once
+from testbench.inplace.real import Mutex, exit_at_once
 
 
 class OpenSession(Protocol):
@@ -42,7 +41,7 @@ class OpenSession(Protocol):
 ACTIVE: Final[list[OpenSession]] = []
 """The open sessions, innermost last."""
 
-_door = threading.RLock()
+_door: Final = Mutex()
 
 
 @contextmanager

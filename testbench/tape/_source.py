@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from testbench.errors import NotATapeError, TapeDamagedError, TapeError, TapeNotFoundError
 from testbench.inplace.real import aside, close, fstat, open, pread
+
+_SMALL: Final = 16_384
+"""A tape of up to so many bytes is read at once: most have less, and would be asked for eight parts of it."""
 
 
 class Source:
@@ -21,6 +24,7 @@ class Source:
 
     def __init__(self, path: Path, fd: int, size: int) -> None:
         self.path, self.size, self._fd = path, size, fd
+        self._whole: bytes | None = None
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> Self:
@@ -53,6 +57,11 @@ class Source:
             TapeError: the disk reports an error.
         """
         size = max(0, min(size, self.size - offset))  # whatever a hostile index asks for
+        if self._whole is None and self.size <= _SMALL:
+            self._whole = self._read(0, self.size)
+        return self._read(offset, size) if self._whole is None else self._whole[offset : offset + size]
+
+    def _read(self, offset: int, size: int) -> bytes:
         try:
             data = pread(self._fd, size, offset) if size else b""
             while len(data) < size:  # one call gives at most 2 GiB

@@ -23,6 +23,7 @@ terminal of the program.
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 from collections.abc import Iterator
@@ -95,7 +96,7 @@ class Process:
         """
         if self._installed:
             raise UsageError("this process recorder is installed already; make a new Process for each session.")
-        _check_system()
+        _check_system(_DESCRIPTORS)
         children = Children(call, virtual_pids=self._virtual_pids, lasting=self._lasting, births=self._births)
         with UndoStack() as stack:
             stack.callback(children.hand_over)
@@ -140,8 +141,9 @@ class Process:
 _DESCRIPTORS = "/proc/self/fd"
 
 
-def _check_system() -> None:
-    if not os.path.exists(_DESCRIPTORS):
+@functools.cache
+def _check_system(directory: str) -> None:
+    if not os.path.exists(directory):
         raise UnsupportedError(
             "there is no /proc/self/fd, where the process recorder looks up what descriptors lead to; mount /proc, or "
             'record without processes: recorders=("clock", "call").'

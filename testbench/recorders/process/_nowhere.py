@@ -1,8 +1,9 @@
 """Pipes that lead nowhere, until there is a child to talk to.
 
 To make a pipe costs more than all else about a child that is only replayed. So every `Popen` is lent duplicates of two
-ends that are there for the whole session, under the descriptors that a pipe would have had; the effect that starts the
-child puts real pipes in their place. Where one child has started others will, and get real pipes at once.
+ends that are there from the first one to the end of the session, under the descriptors that a pipe would have had; the
+effect that starts the child puts real pipes in their place. Where one child has started others will, and get real pipes
+at once.
 """
 
 from __future__ import annotations
@@ -20,11 +21,10 @@ from testbench.recorders.process._fds import identity
 
 
 class Nowhere:
-    """The two ends of one session: what one gives is at its end, and nobody reads what the other takes."""
+    """The two ends of one session, made with its first child: one gives nothing, nobody reads what the other takes."""
 
     def __init__(self) -> None:
-        self._ends = _half(0), _half(1)
-        self._identities = tuple(map(identity, self._ends))
+        self._made: dict[str, dict[int, tuple[int, int]]] = {}
         self._lent: dict[int, int] = {}
         self._lends = True
 
@@ -32,9 +32,10 @@ class Nowhere:
         """Return what `os.pipe` would: an end to read and an end to write."""
         if not self._lends:
             return real.pipe()
-        read_end = real.dup(self._ends[0])
+        reads, writes = self._ends() or self._make_ends()
+        read_end = real.dup(reads)
         try:
-            write_end = self._lent[read_end] = real.dup(self._ends[1])
+            write_end = self._lent[read_end] = real.dup(writes)
         except OSError:
             real.close(read_end)
             raise
@@ -61,17 +62,17 @@ class Nowhere:
         for read_end in read_ends:
             write_end = self._lent.get(read_end)
             # Asking twice, since that pair may have been closed unused, and this be somebody else's.
-            if write_end is not None and identity(read_end) == self._identities[0]:
+            if write_end is not None and identity(read_end) == next(iter(self._ends().values())):
                 _replace(read_end, write_end)
                 _resize(write_end, size)
 
     def settle(self, fd: int, size: int) -> None:
         """Put a pipe of its own in the place of one that leads nowhere; nobody holds its other end either."""
-        found = identity(fd)
-        if found in self._identities:
+        found, identities = identity(fd), [*self._ends().values()]
+        if found in identities:
             ends = real.pipe()
             _resize(ends[1], size)
-            real.dup2(ends[self._identities.index(found)], fd, False)
+            real.dup2(ends[identities.index(found)], fd, False)
             for end in ends:
                 real.close(end)
 
@@ -89,8 +90,20 @@ class Nowhere:
 
     def close(self) -> None:
         """Let go of the two ends."""
-        for fd in self._ends:
+        for fd in self._ends():
             real.close(fd)
+
+    def _ends(self) -> dict[int, tuple[int, int]]:
+        """Return both, the one to read first, each with what names its file; nothing before they are made."""
+        return self._made.get("ends", {})
+
+    def _make_ends(self) -> dict[int, tuple[int, int]]:
+        ends = {end: identity(end) for end in (_half(0), _half(1))}
+        found = self._made.setdefault("ends", ends)
+        if found is not ends:  # another thread was quicker
+            for fd in ends:
+                real.close(fd)
+        return found
 
 
 class _Os:
