@@ -104,7 +104,9 @@ BUILTIN: Final[dict[str, Callable[[Settings], Recorder]]] = {
     "environ": lambda settings: Environ(
         settings.environ, virtual_pids=settings.virtual is not None and settings.virtual.still
     ),
-    "audit": lambda settings: Audit(settings.allowed, settings.files.roots or (), settings.files.tapes),
+    "audit": lambda settings: Audit(
+        settings.allowed, settings.files.roots or (), settings.files.tapes, settings.births
+    ),
 }
 """Every built-in kind and how it is made, in the order of installation."""
 

@@ -35,9 +35,11 @@ class Births:
 
     Attributes:
         watchers: those who want to know.
+        told: absolute paths of the directories under which the tape tells what children do to files.
     """
 
     watchers: list[Watcher] = attrs.Factory(list)
+    told: set[bytes] = attrs.Factory(set)
 
     def begins(self, child: object, cwd: Any, env: Any) -> None:
         """Tell all; see `Watcher`."""

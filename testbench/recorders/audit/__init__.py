@@ -17,10 +17,12 @@ from typing import Any, Final
 from testbench.inplace.own import OWN_THREADS
 from testbench.inplace.real import get_ident
 from testbench.protocol import Call, Matcher, Plain
+from testbench.recorders._births import Births
 from testbench.recorders.audit._c_functions import install_c_functions
 from testbench.recorders.audit._connections import Connections
 from testbench.recorders.audit._files import FileEvents
 from testbench.recorders.audit._hook import listen
+from testbench.recorders.audit._left import LeftByChildren
 from testbench.recorders.audit._network import Network
 from testbench.recorders.audit._paths import Paths
 from testbench.recorders.audit._processes import process_events
@@ -29,8 +31,13 @@ from testbench.where import user_line
 Handler = Callable[..., None]
 """Is given the arguments of an event."""
 
+_FORKS: Final = ("os.fork", "os.forkpty")
 _TALK: Final = "mark the function that talks to it with @testbench.boundary, or name it in allow="
 _START: Final = "start programs with subprocess, or mark the function that does it with @testbench.boundary"
+_HAND: Final = (
+    'record what children do to files, with effects="roots" and its directory in roots=, or what the program reads, '
+    'with files="sealed"; or name it in allow='
+)
 _KEEP: Final = "keep it below the working directory, mark the function with @testbench.boundary, or name it in allow="
 
 
@@ -42,15 +49,24 @@ class Audit:
             which have a slash in them.
         roots: directories that are the program's, beside the usual ones.
         tapes: paths of the tapes of the session.
+        births: who starts children.
     """
 
     kind = "audit"
     version = 1
     matchers: Mapping[str, Matcher] = {}
 
-    def __init__(self, allowed: Collection[str] = (), roots: Collection[str] = (), tapes: Collection[Any] = ()) -> None:
+    def __init__(
+        self,
+        allowed: Collection[str] = (),
+        roots: Collection[str] = (),
+        tapes: Collection[Any] = (),
+        births: Births | None = None,
+    ) -> None:
+        self._births = births or Births()
         self._hosts = [text for text in allowed if "/" not in text]
-        self._paths = Paths((*roots, *(text for text in allowed if "/" in text)), tapes)
+        self._allowed = [text for text in allowed if "/" in text]
+        self._paths = Paths((*roots, *self._allowed), tapes)
 
     @contextmanager
     def install(self, call: Call) -> Iterator[None]:
@@ -61,15 +77,22 @@ class Audit:
 
         talk, start = _once(partial(call.report, instead=_TALK)), _once(partial(call.report, instead=_START))
         keep = _once(partial(call.report, instead=_KEEP, refused=False))
-        network, files = Network(talk, self._hosts), FileEvents(keep, self._paths, passing)
+        hand = _once(partial(call.report, instead=_HAND, refused=False))
+        left = LeftByChildren(self._births, self._allowed)
+        network, files = Network(talk, self._hosts), FileEvents(keep, self._paths, left, hand, passing)
         connections = Connections(call, network, talk)
         leaving = {**process_events(start), **_network_events(network, connections)}
         handlers = {**{event: _unless(passing, handler) for event, handler in leaving.items()}, **_file_events(files)}
+
+        for fork in _FORKS:
+            handlers[fork] = _both(left.forks, handlers[fork])
 
         def hear(event: str, args: tuple[Any, ...]) -> None:
             handlers[event](*args)
 
         with ExitStack() as stack:
+            self._births.watchers.append(left)
+            stack.callback(self._births.watchers.remove, left)
             connections.install(stack)
             install_c_functions(call, keep, stack)
             listen(hear, frozenset(handlers), stack)
@@ -80,6 +103,14 @@ def _unless(passing: Callable[[], bool], handler: Handler) -> Handler:
     def handle(*args: Any) -> None:
         if not passing():
             handler(*args)
+
+    return handle
+
+
+def _both(first: Handler, then: Handler) -> Handler:
+    def handle(*args: Any) -> None:
+        first(*args)
+        then(*args)
 
     return handle
 
@@ -111,11 +142,12 @@ def _network_events(network: Network, connections: Connections) -> dict[str, Han
 
 
 def _file_events(files: FileEvents) -> dict[str, Handler]:
-    changed = ("remove", "rmdir", "mkdir", "chmod", "chown", "utime")
+    changed = ("mkdir", "chmod", "chown", "utime")
     return {
         "open": files.opened,
         **{f"os.{name}": files.listed for name in ("listdir", "scandir", "getxattr", "listxattr")},
         **{f"os.{name}": files.changed for name in changed},
+        **{f"os.{name}": files.removed for name in ("remove", "rmdir")},
         **{f"os.{name}": files.truncated for name in ("truncate", "setxattr", "removexattr")},
         **{f"os.{name}": files.moved for name in ("rename", "link")},
         "os.symlink": files.linked,

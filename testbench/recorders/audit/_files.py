@@ -9,6 +9,7 @@ from typing import Any, Final
 from testbench.protocol import Plain
 from testbench.recorders._asker import program_asks
 from testbench.recorders.audit._frames import crossing_frame, is_importing
+from testbench.recorders.audit._left import LeftByChildren
 from testbench.recorders.audit._paths import Paths, is_directory, path_behind, text_of
 from testbench.where import user_frame
 
@@ -29,39 +30,63 @@ class FileEvents:
     Args:
         report: reports a leak that a replay lets happen.
         paths: which files need no report.
+        left: which files a child has left.
+        left_report: reports one of those.
         passing: tells that what happens now is no leak of anybody's; asked last, since files are opened all the time.
     """
 
-    def __init__(self, report: Report, paths: Paths, passing: Callable[[], bool]) -> None:
+    def __init__(
+        self, report: Report, paths: Paths, left: LeftByChildren, left_report: Report, passing: Callable[[], bool]
+    ) -> None:
         self._report = report
         self._paths = paths
+        self._left = left
+        self._left_report = left_report
         self._passing = passing
 
     def opened(self, path: Any, _: Any, flags: Any) -> None:
         """Look at ``open``."""
+        written = bool(flags & _WRITES) if isinstance(flags, int) else False
+        if written:
+            self._left.changes(text_of(path))
+        elif self._left.may_be:
+            self._look_left(text_of(path))
         if type(path) is not str or ".." in path or not path.startswith(self._paths.written):
-            written = bool(flags & _WRITES) if isinstance(flags, int) else False
             self._look("write" if written else "read", text_of(path), written=written, opened=True)
 
     def listed(self, path: Any = None, *_: Any) -> None:
         """Look at ``os.listdir``, ``os.scandir``, ``os.getxattr``, ``os.listxattr``."""
-        self._look("read", path_behind(path) if isinstance(path, int) else text_of(path), written=False)
+        where = path_behind(path) if isinstance(path, int) else "." if path is None else text_of(path)
+        if self._left.may_be:
+            self._look_left(where)
+        self._look("read", where, written=False)
 
     def changed(self, path: Any, *rest: Any) -> None:
         """Look at what changes one file; the last argument may be the descriptor of the directory that it is in."""
-        self._look("write", _within(path, rest[-1] if rest else -1), written=True)
+        where = _within(path, rest[-1] if rest else -1)
+        self._left.changes(where)
+        self._look("write", where, written=True)
+
+    def removed(self, path: Any, directory: Any = -1) -> None:
+        """Look at ``os.remove`` and ``os.rmdir``."""
+        where = _within(path, directory)
+        self._left.removes(where)
+        self._look("write", where, written=True)
 
     def truncated(self, path: Any, *_: Any) -> None:
         """Look at ``os.truncate``, ``os.setxattr`` and ``os.removexattr``, which are given no directory."""
+        self._left.changes(text_of(path))
         self._look("write", text_of(path), written=True)
 
     def moved(self, source: Any, target: Any, source_dir: Any = -1, target_dir: Any = -1) -> None:
         """Look at ``os.rename`` and ``os.link``."""
+        self._left.moves(_within(source, source_dir), _within(target, target_dir))
         self._look("write", _within(source, source_dir), written=True)
         self._look("write", _within(target, target_dir), written=True)
 
     def linked(self, _: Any, path: Any, directory: Any = -1) -> None:
         """Look at ``os.symlink``, for which it is of no account where the link leads to."""
+        self._left.changes(_within(path, directory))
         self._look("write", _within(path, directory), written=True)
 
     def database(self, path: Any, *_: Any) -> None:
@@ -70,6 +95,7 @@ class FileEvents:
         if text.startswith("file:"):
             text = text[5:].partition("?")[0]
         if text not in ("", ":memory:"):
+            self._left.changes(text)
             self._look("database", text, written=False)
 
     def locked(self, file: Any, *_: Any) -> None:
@@ -102,6 +128,11 @@ class FileEvents:
     def extension(self, _: Any, path: Any = "", *__: Any) -> None:
         """Look at ``sqlite3.load_extension``."""
         self.library(path)
+
+    def _look_left(self, path: str) -> None:
+        left = self._left.left(path) if path else ""
+        if left and self._is_asked_for():
+            self._left_report("left_by_child", {"path": left})
 
     def _look(self, op: str, path: str, *, written: bool, opened: bool = False) -> None:
         if path and not self._paths.own(path, written=written) and self._is_asked_for():

@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from testbench.errors import UsageError
-from testbench.inplace import UndoStack
+from testbench.inplace import UndoStack, real
 from testbench.protocol import Call, Matcher, Pieces, Plain
 from testbench.recorders._births import Births
 from testbench.recorders.files._effects import Effects
@@ -36,6 +36,17 @@ from testbench.recorders.files._settings import Changes, FileSettings
 def _anywhere(recorded: Plain, live: Plain) -> str | None:
     """Let a child have other roots than it had: what of its doings has no place here is refused when it is met."""
     return None
+
+
+def _standard_streams() -> list[bytes]:
+    """Return the files that the program writes its output to: what comes there is no doing of a child's alone."""
+    found = []
+    for fd in (1, 2):
+        try:
+            found.append(real.readlink(b"/proc/self/fd/%d" % fd))
+        except OSError:  # it is closed
+            continue
+    return found
 
 
 class Files:
@@ -66,7 +77,8 @@ class Files:
             if settings.programs:
                 Lookups(call, settings.path).install(stack)
             if settings.effects:
-                Effects(call, settings.declared(), settings.skipped()).install(self._births, stack)
+                skip = (*settings.skipped(), *_standard_streams())
+                Effects(call, settings.declared(), skip).install(self._births, stack)
             yield
 
     def diff(self) -> Any:

@@ -35,16 +35,19 @@ class Effects:
         self._forest = Forest(frozenset(map(resolved, skip)))
         self._roots: weakref.WeakKeyDictionary[Any, list[Root]] = weakref.WeakKeyDictionary()
         self._running: weakref.WeakSet[Any] = weakref.WeakSet()
+        self._told: set[bytes]
 
     def install(self, births: Births, stack: ExitStack) -> None:
         """Watch children until the stack is closed."""
         births.watchers.append(self)
+        self._told = births.told
         stack.callback(self._forest.close)
         stack.callback(births.watchers.remove, self)
 
     def begins(self, child: object, cwd: Any, env: Any) -> None:
         """Note where a child may leave something."""
-        self._roots[child] = roots_of(cwd, env, self._declared)
+        self._roots[child] = roots = roots_of(cwd, env, self._declared)
+        self._told.update(root.path for root in roots)
 
     def starts(self, child: object) -> None:
         """See how its roots stand, unless somebody who changes them runs already."""

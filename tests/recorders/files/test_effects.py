@@ -7,6 +7,7 @@ import os
 import shutil
 import stat
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -384,3 +385,21 @@ def test_rights_of_another_are_not_given(site: Any, sh: Any) -> None:
     site.record(program)
     site.replay(program)
     assert stat.S_IMODE((site.place / "tool").stat().st_mode) == 0o755
+
+
+def test_the_output_of_the_program_is_no_effect(tmp_path: Path) -> None:
+    """Where it goes to a file under the roots, a replay whose output goes elsewhere leaves that file alone."""
+    code = (
+        "import subprocess\n"
+        "with subprocess.Popen(['cat'], stdin=-1) as child:\n"
+        "    print(1, flush=True)\n"
+        "    child.communicate()\n"
+        "print(2)\n"
+    )
+    command = [sys.executable, "-m", "testbench"]
+    told = {}
+    for way in (["record", "-o", "run.tape", "--effects", "roots"], ["replay", "run.tape"]):
+        with open(tmp_path / way[0], "w") as output:
+            subprocess.run([*command, *way, "--", sys.executable, "-c", code], cwd=tmp_path, stdout=output, check=True)
+        told[way[0]] = (tmp_path / way[0]).read_text()
+    assert told["record"] == told["replay"] == (tmp_path / "record").read_text() == "1\n2\n"
