@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import Final
 
 from testbench.errors import OverlayError
@@ -66,6 +66,21 @@ class Comparison:
                 self._check_root(path)
                 found[path] = change
         return tree, found
+
+    def look_again(self, paths: Iterable[bytes]) -> None:
+        """Know the root anew where it was changed and brought back: by that files and directories get new numbers.
+
+        Args:
+            paths: where; what is not as it was there stays known as it was.
+        """
+        for path in {*paths, *(path for path, entry in self._before.items() if entry.links > 1)}:
+            before, now = self._before.get(path), _look(_in(self.root, path))
+            if (
+                before is not None
+                and now is not None
+                and before == now._replace(ino=before.ino, ctime_ns=before.ctime_ns)
+            ):
+                self._before[path] = now
 
     def moved(self, after: Entry, gone: Container[bytes]) -> bytes | None:
         """Return which of the paths that are gone had the file that is now elsewhere in the view; None for no one."""

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Final, Literal
 
-from testbench.errors import UsageError
+from testbench.errors import OverlayError, UsageError
 from testbench.inplace import check_supported, real
 from testbench.inplace.elsewhere import standing
 from testbench.overlay._bringing import bring
@@ -135,7 +135,11 @@ class Overlay:
         """
         comparison = self._compared()
         tree, changes = comparison.changes()
-        bring(tree, changes, comparison.root)
+        try:
+            bring(tree, changes, comparison.root)
+        except OverlayError:
+            comparison.look_again(changes)
+            raise
         self._begin_again(comparison)
 
     def discard(self) -> None:

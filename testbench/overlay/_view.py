@@ -64,8 +64,11 @@ class View:
         real.mkdir(self._base, 0o700)
         try:
             self._copy_tree(root)
-        except BaseException:
+        except BaseException as error:
             self.remove()
+            if isinstance(error, OSError) and error.filename is None:  # a write: the place is full, say
+                told = f"{error.strerror}: what is in the root is copied there; give another directory as aside="
+                raise OSError(error.errno, told, os.fsdecode(aside)) from error
             raise
         self._links.clear()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 import testbench
 from testbench.errors import OverlayError
 from testbench.inplace import real
+from testbench.overlay import _view
 from testbench.recorders.files import _apply, _content
 from tests.trees import tree_of
 
@@ -98,6 +100,46 @@ def test_a_disk_that_is_full_leaves_the_root_as_it_was(root: Path, monkeypatch: 
         assert caught.value.path.startswith(f"{root}/new ")
         assert len(overlay.diff()) == 13
     assert tree_of(root) == before
+
+
+def test_what_could_not_be_applied_can_be_applied_again(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files and directories that were changed, taken away and brought back pass for what they were."""
+    os.link(root / "text", root / "twin")
+    with testbench.Overlay(root) as overlay:
+        (root / "binary").write_bytes(b"other")
+        (root / "text").write_text("other\n")
+        shutil.rmtree(root / "inner")
+        (root / "zzz").write_text("new")
+        after = tree_of(root)
+
+        def full(fd: int, offset: int, data: bytes) -> None:
+            if data == b"new":
+                raise OSError(28, "No space left on device")
+            _content.write_at(fd, offset, data)
+
+        monkeypatch.setattr(_apply, "write_at", full)
+        with pytest.raises(OverlayError, match="zzz"):
+            overlay.apply()
+        monkeypatch.undo()
+        changed = overlay.diff()
+        assert {change.path for change in changed} == {
+            *("binary", "text", "twin", "zzz", "inner", "inner/deep", "inner/deep/file")
+        }
+        overlay.apply()
+    assert tree_of(root) == after
+
+
+def test_a_place_that_is_full_is_named(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An overlay whose copy of the root finds no room says where that was to be, and leaves nothing."""
+
+    def full(source: int, target: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(_view, "copy", full)
+    (tmp_path / "aside").mkdir()
+    with pytest.raises(OSError, match=r"No space left on device.*aside=.*/aside'"):
+        testbench.Overlay(root, aside=tmp_path / "aside").open()
+    assert os.listdir(tmp_path / "aside") == []
 
 
 def test_a_root_that_changed_meanwhile_is_not_written_over(root: Path) -> None:

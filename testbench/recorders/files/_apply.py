@@ -15,6 +15,9 @@ from testbench.recorders.files._undo import ApplyError, Undo, failed
 _PERMISSIONS: Final = 0o777
 """A tape gives nobody the rights of another: who replays it cannot know who wrote it."""
 
+_OF_DIRECTORIES: Final = 0o3777
+"""What is in a directory gets its group by setgid, and has no more rights by it."""
+
 _KEPT: Final = 0o7000
 _OWNER: Final = 0o700
 _SMALL: Final = 1 << 16
@@ -293,7 +296,9 @@ class Applying:
         found = place.look(change.path)
         if found is not None:
             was = stat.S_IMODE(found.st_mode)
-            mode = change.mode & self._modes | (0 if self._whole else was & _KEPT)
+            mode = change.mode & (self._modes | _OF_DIRECTORIES)
+            if not (change.path or self._whole):
+                mode |= was & _KEPT  # the root is the user's own
             place.stamp(change.path, None if mode == was else mode, (found.st_atime_ns, change.mtime_ns))
 
     def _remove(self, path: bytes) -> None:

@@ -17,7 +17,10 @@ from testbench.recorders.files._roots import Root, resolved, roots_of
 from testbench.recorders.files._undo import ApplyError
 
 _READABLE: Final = "make it readable for the program, or keep it out of the roots"
-_SAME: Final = "let the roots hold here what they held when this was recorded, and replay again"
+_NO_RIGHTS: Final = "a replay makes it without setuid and setgid: set them in the program itself (os.chmod)"
+_FILES: Final = ("file", "written", "meta")
+_PERMISSIONS: Final = 0o777
+_SAME: Final = "see to that, let the roots hold here what they held when this was recorded, and replay again"
 
 
 class Effects:
@@ -85,6 +88,7 @@ class Effects:
         if performed:
             for change in changes:
                 self._check_read(change)
+                self._check_rights(change)
         else:
             self._apply(changes, _Applying(roots))
 
@@ -112,6 +116,12 @@ class Effects:
         if change[2] == "unread":
             request: Plain = {"path": change[1], "reason": change[5]}
             self._call.leak("unread", request, lambda: None, instead=_READABLE)
+
+    def _check_rights(self, change: Any) -> None:
+        """Report a file that has rights which a replay gives none."""
+        _, path, what, mode, *_ = change
+        if what in _FILES and mode & ~_PERMISSIONS:
+            self._call.report("rights", {"path": path, "mode": oct(mode)}, instead=_NO_RIGHTS, refused=False)
 
     def _apply(self, changes: Iterable[Any], applying: _Applying) -> None:
         try:

@@ -377,12 +377,15 @@ def test_without_the_option_nothing_is_looked_at(site: Any, sh: Any) -> None:
 
 
 def test_rights_of_another_are_not_given(site: Any, sh: Any) -> None:
-    """A file that is setuid when recorded is not on replay: a tape may come from anybody."""
+    """A file that is setuid when recorded is not on replay: a tape may come from anybody; the recording says so."""
 
     def program(place: Path) -> None:
         sh("echo x > tool; chmod 6755 tool", place)
 
-    site.record(program)
+    site.begin()
+    with testbench.record(site.tape, effects="roots", leaks="ignore") as session:
+        program(site.place)
+    assert [leak.name for leak in session.leaks] == ["files.rights"]
     site.replay(program)
     assert stat.S_IMODE((site.place / "tool").stat().st_mode) == 0o755
 
@@ -403,3 +406,9 @@ def test_the_output_of_the_program_is_no_effect(tmp_path: Path) -> None:
             subprocess.run([*command, *way, "--", sys.executable, "-c", code], cwd=tmp_path, stdout=output, check=True)
         told[way[0]] = (tmp_path / way[0]).read_text()
     assert told["record"] == told["replay"] == (tmp_path / "record").read_text() == "1\n2\n"
+
+
+def test_directories_hand_on_their_group(site: Any, sh: Any) -> None:
+    """Of a directory setgid and the sticky bit are done again, as all of its mode."""
+    tree = site.agree(lambda place: sh("mkdir shared scratch; chmod 2775 shared; chmod 1777 scratch", place))
+    assert [stat.S_IMODE(tree[path][0]) for path in (b"shared", b"scratch")] == [0o2775, 0o1777]
