@@ -13,6 +13,8 @@ from typing import Any, Final
 
 import attrs
 
+from testbench.timeouts import FOR_EVER, JOIN, LOCK, QUEUE, Asking
+
 Performed = tuple[bool, Any]
 """Whether what was waited for came, and what the method returns."""
 
@@ -23,36 +25,29 @@ class Timed:
 
     Attributes:
         owner, name: the type and its method.
-        place: where the timeout stands among the arguments, self included; its keyword is ``timeout``. In front of it,
-            unless that is self, stands whether to wait at all; its keyword is ``block``, or ``blocking``.
+        asking: how it is told how long.
         perform: waits, given (original method, self, seconds).
         expired: what the program sees when the time has run out; it may raise.
     """
 
     owner: type
     name: str
-    place: int
+    asking: Asking
     perform: Callable[[Callable[..., Any], Any, float], Performed]
     expired: Callable[[], Any]
 
     def seconds(self, args: tuple[Any, ...], options: Mapping[str, Any]) -> float | None:
-        """Return the timeout of a call; None where there is none, or the method refuses it."""
-        place = self.place
-        asked = args[place] if len(args) > place else options.get("timeout")
-        if asked is None or (place > 1 and not self._blocks(args, options)):
-            return None
-        try:
-            seconds = float(asked)
-        except (TypeError, ValueError, OverflowError):
-            return None
-        return seconds if 0 < seconds <= _thread.TIMEOUT_MAX else None
+        """Return the timeout of a call, self included; None where there is none, or the method refuses it."""
+        seconds = self.asking.seconds(args[1:], options)
+        return None if seconds is None or seconds <= 0 else float(seconds)
 
     def is_endless(self, args: tuple[Any, ...], options: Mapping[str, Any]) -> bool:
-        """Tell whether a call says no more than that it waits."""
-        return not options and len(args) <= self.place and (len(args) < 2 or bool(args[1]))
+        """Tell whether a call, self included, says that it waits for ever."""
+        return self.asking.seconds(args[1:], options) == FOR_EVER
 
-    def _blocks(self, args: tuple[Any, ...], options: Mapping[str, Any]) -> bool:
-        return bool(args[1] if len(args) > 1 else options.get("blocking", options.get("block", True)))
+    def is_short(self, args: tuple[Any, ...], options: Mapping[str, Any]) -> bool:
+        """Tell whether a call, self included, is too short to have a timeout: nearly all are."""
+        return not options and len(args) <= len(self.asking.names)
 
 
 def _acquire(original: Callable[..., Any], lock: Any, seconds: float) -> Performed:
@@ -77,9 +72,9 @@ def _raise_empty() -> None:
 
 
 TIMED: Final = [
-    Timed(type(_thread.allocate_lock()), "acquire", 2, _acquire, lambda: False),
-    Timed(_thread.RLock, "acquire", 2, _acquire, lambda: False),
-    Timed(_queue.SimpleQueue, "get", 2, _get, _raise_empty),
+    Timed(type(_thread.allocate_lock()), "acquire", LOCK, _acquire, lambda: False),
+    Timed(_thread.RLock, "acquire", LOCK, _acquire, lambda: False),
+    Timed(_queue.SimpleQueue, "get", QUEUE, _get, _raise_empty),
 ]
 if hasattr(_thread, "_ThreadHandle"):  # CPython 3.13; before, a thread is joined by a lock
-    TIMED.append(Timed(_thread._ThreadHandle, "join", 1, _join, lambda: None))
+    TIMED.append(Timed(_thread._ThreadHandle, "join", JOIN, _join, lambda: None))

@@ -59,10 +59,10 @@ class Wait:
 
 
 def _waiting(call: Call, timed: Timed, original: Callable[..., Any], ordered: bool) -> Callable[..., Any]:
-    place = timed.place
+    is_short = timed.is_short
 
     def waiting(*args: Any, **options: Any) -> Any:
-        if len(args) <= place and not options:  # nearly always: a wait without a timeout
+        if is_short(args, options):
             return original(*args)
         seconds = timed.seconds(args, options)
         if seconds is None or (ordered and not call.alone()) or not call.follows():

@@ -20,11 +20,11 @@ from testbench.inplace import Redirect, TypeSlot, real
 from testbench.sessions._baton import Baton
 from testbench.sessions._lanes import Lanes
 from testbench.sessions._waiting import NOT_YET, Waiting
+from testbench.timeouts import JOIN, LOCK, QUEUE
 
 _LOCK: Final = _thread.LockType
 _REENTRANT: Final = ("acquire", "release", "__enter__", "__exit__", "_release_save", "_acquire_restore")
 _describe: Final = _thread.RLock.__repr__
-_SAME: Final = {"block": "blocking"}
 
 _Function = Callable[..., Any]
 _Free = Callable[[Any], Callable[[], bool]]
@@ -72,8 +72,8 @@ class Locks:
             lane = waiting.lane()
             if lane is None:
                 return original(lock, *args, **options)
-            blocking, timeout = _read(*args, **options)
-            if blocking is None:
+            timeout = LOCK.seconds(args, options)
+            if timeout is None:
                 return original(lock, *args, **options)  # raises
 
             def attempt() -> Any:
@@ -82,7 +82,7 @@ class Locks:
             got = attempt()
             if got is not NOT_YET:
                 return got
-            if not blocking or timeout == 0:
+            if timeout == 0:
                 return False
             got = waiting.wait(lane, lock, attempt, timeout, free(lock))
             return original(lock, *args, **options) if got is NOT_YET and baton.over else got is True
@@ -139,9 +139,8 @@ class Locks:
         def getting(queue: Any, *args: Any, **options: Any) -> Any:
             if (lanes.single and endless) or (lane := waiting.lane()) is None:
                 return get.original(queue, *args, **options)
-            blocking, timeout = _read(*args, **{_SAME.get(name, name): value for name, value in options.items()})
-            given = options.get("timeout", args[1] if len(args) > 1 else None)
-            if not blocking or timeout == 0 or (given is not None and timeout < 0):
+            timeout = QUEUE.seconds(args, options)
+            if not timeout:
                 return get.original(queue, *args, **options)
 
             def attempt() -> Any:
@@ -187,14 +186,14 @@ class Locks:
         baton, waiting = self._baton, self._waiting
 
         def joining(handle: Any, timeout: Any = None) -> Any:
-            if handle.is_done() or (lane := waiting.lane()) is None:
+            seconds = JOIN.seconds((timeout,), {})
+            if handle.is_done() or seconds is None or (lane := waiting.lane()) is None:
                 return join.original(handle, timeout)
             join.original(handle, 0)  # raises for the running thread, and for one that was never started
 
             def attempt() -> Any:
                 return join.original(handle) if waiting.ends_soon(handle) or handle.is_done() else NOT_YET
 
-            seconds = _seconds(timeout)
             if attempt() is NOT_YET and waiting.wait(lane, handle, attempt, seconds, handle.is_done) is NOT_YET:
                 return join.original(handle, timeout if baton.over else 0)
             return None
@@ -228,19 +227,3 @@ def _putting(original: _Function, wake: Callable[[int], None]) -> _Function:
         wake(id(queue))
 
     return put
-
-
-def _read(blocking: Any = True, timeout: Any = -1, **strange: Any) -> tuple[bool | None, float]:
-    """Return whether to block and for how many seconds, -1 for ever; None for what the original refuses."""
-    try:
-        seconds = _seconds(timeout)
-    except (TypeError, ValueError):
-        return None, 0
-    never = timeout in (-1, None)
-    if strange or (not never and not (blocking and 0 <= seconds <= _thread.TIMEOUT_MAX)):
-        return None, 0
-    return bool(blocking), seconds
-
-
-def _seconds(timeout: Any) -> float:
-    return -1 if timeout is None else float(timeout)

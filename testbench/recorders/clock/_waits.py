@@ -51,13 +51,12 @@ def reporting(call: Call, what: str) -> Iterator[None]:
 
 
 def _moving(call: Call, timed: Timed, original: Callable[..., Any], waits: StillWaits) -> Callable[..., Any]:
-    place = timed.place
     try_once = _TRIES.get((timed.owner, timed.name))
 
     def waiting(*args: Any, **options: Any) -> Any:
         if try_once is not None and args and timed.is_endless(args, options):
             return _for_ever(call, original, try_once, args, waits)
-        if len(args) <= place and not options:
+        if timed.is_short(args, options):
             return original(*args)
         seconds = timed.seconds(args, options)
         if seconds is None or waits.is_foreign():
