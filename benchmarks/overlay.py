@@ -14,6 +14,7 @@ from _table import at_most, beside, best_ns
 
 import testbench
 from testbench.inplace import private
+from testbench.overlay._guard import passing
 
 FILES = 40
 ROUNDS = 1000
@@ -46,7 +47,8 @@ def reads(root: Path) -> None:
     plain, overlaid = [], []
     with testbench.Overlay(root):
         for _ in range(ROUNDS):
-            plain.append(best_ns(lambda: through(plain_open), 1))
+            with passing():
+                plain.append(best_ns(lambda: through(plain_open), 1))
             overlaid.append(best_ns(lambda: through(open), 1))
     beside("open().read() of 1 kB, plain", min(plain) / FILES / 1000, " us")
     at_most("open().read() through an overlay, times the plain one", min(overlaid) / min(plain), 2)

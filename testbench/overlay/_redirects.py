@@ -14,7 +14,8 @@ from typing import Any, Final
 from testbench.inplace import Redirect, hash_again, real
 from testbench.overlay._entries import Listing
 from testbench.overlay._ground import Ground
-from testbench.overlay._guard import passing
+from testbench.overlay._guard import PASSING, passing
+from testbench.overlay._uri import Uri
 
 _LOOKS: Final = ("stat", "access", "listdir", "statvfs", "pathconf", "getxattr", "listxattr")
 """They look at what is at their first argument, links followed if not told otherwise."""
@@ -31,6 +32,9 @@ _AT_LINK: Final = os.O_NOFOLLOW | os.O_EXCL
 _READ_MODES: Final = ("r", "rb", "rt", "br", "tr")
 _OPENER: Final = 5
 """So many arguments stand between mode and opener of `open`."""
+
+_URI: Final = 6
+"""So many arguments stand between the database and ``uri`` of `sqlite3.connect`."""
 
 Function = Callable[..., Any]
 
@@ -220,7 +224,12 @@ class Redirects:
                         return original(file, mode, *args, **options)  # an opener calls os.open
                 options.pop("opener", None)
             if mode in _READ_MODES:
-                return original(file, mode, *args, opener=reading, **options)
+                ident = real.get_ident()  # as `passing`, which takes longer
+                PASSING.add(ident)
+                try:
+                    return original(file, mode, *args, opener=reading, **options)
+                finally:
+                    PASSING.discard(ident)
 
             def writing(path: Any, flags: int) -> int:
                 try:
@@ -244,6 +253,10 @@ class Redirects:
         def connect(database: Any, *args: Any, **options: Any) -> Any:
             if database in ("", b"", ":memory:", b":memory:"):
                 return original(database, *args, **options)
+            if options.get("uri") or len(args) > _URI:
+                uri = Uri.of(database)
+                if uri is not None:
+                    return original(uri.at(resolved(uri.path, writes=True)), *args, **options)
             return original(resolved(database, writes=True), *args, **options)
 
         return connect

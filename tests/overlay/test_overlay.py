@@ -188,12 +188,13 @@ def test_what_is_outside_can_be_denied(root: Path, tmp_path: Path) -> None:
     assert (tmp_path / "beside").read_text() == "beside"
 
 
-def test_what_no_redirect_sees_is_refused_before_it_writes(root: Path) -> None:
-    """A file opened by its class, or a database by its, does not write past the overlay without a word."""
+def test_what_no_redirect_sees_is_refused_before_it_opens(root: Path) -> None:
+    """A file opened by its class, or a database by its, is not opened past the overlay without a word."""
     before = tree_of(root)
     with testbench.Overlay(root):
-        with pytest.raises(UnsupportedError, match="real root"):
-            io.FileIO(str(root / "text"), "w")
+        for mode in ("r", "w"):
+            with pytest.raises(UnsupportedError, match="real root"):
+                io.FileIO(str(root / "text"), mode)
         with pytest.raises(UnsupportedError, match="real root"):
             sqlite3.Connection(str(root / "base"))
         base = sqlite3.connect(root / "base")
@@ -201,6 +202,25 @@ def test_what_no_redirect_sees_is_refused_before_it_writes(root: Path) -> None:
         base.close()
         assert (root / "base").stat().st_size
         sqlite3.connect(":memory:").close()
+    assert tree_of(root) == before
+
+
+@pytest.mark.parametrize(
+    "uri", ["file:root/a%20base?mode=rwc", "file://{parent}/root/a base#x", "file:{parent}/root/a%20base"]
+)
+def test_a_database_that_is_named_by_a_uri_is_in_it(root: Path, monkeypatch: pytest.MonkeyPatch, uri: str) -> None:
+    """As one that is named by a path; one in memory is nowhere, and by its class none is opened."""
+    monkeypatch.chdir(root.parent)
+    before = tree_of(root)
+    name = uri.format(parent=root.parent)
+    with testbench.Overlay(root) as overlay:
+        base = sqlite3.connect(name, uri=True)
+        base.execute("create table kept (x)")
+        base.close()
+        sqlite3.connect("file:other?mode=memory&cache=shared", uri=True).close()
+        with pytest.raises(UnsupportedError, match="real root"):
+            sqlite3.Connection(name, uri=True)
+        assert [change.path for change in overlay.diff()] == ["a base"]
     assert tree_of(root) == before
 
 

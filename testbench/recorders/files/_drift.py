@@ -95,6 +95,8 @@ def _told(op: str, answer: Any) -> Any:
         return [name for name in answer["names"] if name not in _NO_ENTRIES]
     if op == "scandir":
         return [f"{name} ({what})" for name, what in kinds_of(answer).items() if name not in _NO_ENTRIES]
+    if op == "open":
+        return answer  # in words already
     return "a file system" if op == "statvfs" else repr(answer)
 
 
