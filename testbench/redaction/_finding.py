@@ -21,6 +21,7 @@ from testbench.redaction._shapes import (
     TOKEN_CHARACTERS,
 )
 from testbench.redaction._spans import Span, merged
+from testbench.redaction._surroundings import CONTEXTS, has_token, surrounded
 
 PEM_BEGIN: Final = "-----BEGIN "
 _PEM: Final = (
@@ -28,7 +29,7 @@ _PEM: Final = (
     r"(?:-----END (?:[A-Z0-9]+ ){0,3}PRIVATE KEY(?: BLOCK)?-----|(?=[^A-Za-z0-9+/=:,.\s\\-]|\Z))"
 )
 _URL: Final = r"://[^\s/@:'\"<>\\?#\x00-\x20\x7f-\xff]{0,256}:(?P<secret>[^\s/@'\"<>\\\x00-\x20\x7f-\xff]{1,512})@"
-_CONTEXTS: Final = (*(needle.encode() for needle in NEEDLES), b"://", b"bearer")
+_CONTEXTS: Final = (*(needle.encode() for needle in (*NEEDLES, *CONTEXTS)), b"://", b"bearer")
 """A text without any of these, in lower case, has no secret but by its looks."""
 
 _LONE_STARTS: Final = tuple(start.encode() for start in LONE_STARTS)
@@ -53,7 +54,7 @@ def may_hold(data: bytes) -> bool:
     for start in _LONE_STARTS:
         if start in data:
             return True
-    return BYTES.get(ANCHOR).search(data) is not None
+    return BYTES.get(ANCHOR).search(data) is not None or has_token(data)
 
 
 def _period(data: bytes) -> bytes:
@@ -80,6 +81,7 @@ def spans(text: AnyStr, *, eager: bool) -> list[Span]:
     if patterns.like("bearer") in low:
         found += bearers(text, patterns, eager)
     found += named(text, low, patterns, eager)
+    found += surrounded(text, low, patterns, eager)
     return merged(found)
 
 

@@ -11,11 +11,15 @@ from testbench.redaction._patterns import Patterns, plain
 from testbench.redaction._placeholder import is_placeholder
 from testbench.redaction._spans import Span
 
+QUOTE: Final = r"(?:'\"'\"'|'\\''|\\{0,3}[\"'])"
+"""As it stands in text, within a literal, or within a word that is quoted for a shell."""
+
 _VALUE: Final = (
-    r"(?:(?P<quote>\\{0,3}[\"'])(?P<quoted>(?:(?!(?P=quote))[^\r\n])*)(?P=quote)?"
+    rf"(?:(?P<quote>{QUOTE})"
+    r"(?P<quoted>(?:(?!(?P=quote))[^\r\n])*)(?P=quote)?"
     r"|(?P<bare>[^\s\"'&;,<>()|\\\x00-\x20\x7f]+))"
 )
-_ASSIGN: Final = r"(?P<rest>[A-Za-z0-9_-]{0,40})(?P<close>\\{0,3}[\"'])?[\])]?[ \t]*(?P<sep>=>|:=|==?|:)[ \t]*" + _VALUE
+_ASSIGN: Final = rf"(?P<rest>[A-Za-z0-9_-]{{0,40}})(?P<close>{QUOTE})?[\])]?[ \t]*(?P<sep>=>|:=|==?|:|,)[ \t]*" + _VALUE
 _OPTION: Final = r"(?P<rest>[A-Za-z0-9_-]{0,40})(?P<close>)(?P<sep>)[ \t]+" + _VALUE
 _SCHEME: Final = r"(?:bearer|basic|token|digest|negotiate|apikey|aws4-hmac-sha256)[ ]+"
 _BARE: Final = r"[^\s\"'&;,<>()|\\\x00-\x20\x7f]*"
@@ -32,8 +36,13 @@ EXAMPLE: Final = re.compile(
 )
 """What stands for a password in documentation, and what a program fills in later."""
 
-_CODE: Final = re.compile(r"[A-Za-z_.]+|.*[\[\]*].*|[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
+_CODE: Final = re.compile(
+    r"[A-Za-z_.]+|[\w.,:+&>(){}\[\]*-]*[\[\]*][\w.,:+&>(){}\[\]*-]*|[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+|0x[0-9A-Fa-f]+\W*"
+)
 """What a name is given in source code."""
+
+_NOISE: Final = re.compile(r"(?=[a-z0-9]*[A-Z])(?=[A-Z0-9]*[a-z])(?=[A-Za-z]*\d)[A-Za-z0-9]{6,}")
+"""What a part of a generated password looks like, and no word of source code."""
 
 _FIRST_WORDS: Final = ("api ", "access ", "secret ", "private ", "auth ")
 _OF_NAMES: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.$-"
@@ -79,6 +88,8 @@ def _assigned(
 ) -> Iterator[Span]:
     start, name = _name(text, at, found)
     if not is_secret_name(name) or (not found["sep"] and not name.startswith("--")):
+        return
+    if plain(found["sep"]) == "," and not _is_pair(text, start, found):
         return
     begin, end = found.span("bare" if found["quoted"] is None else "quoted")
     low = name.lower()
@@ -130,15 +141,29 @@ def _is_environment(text: AnyStr, start: int, name: str, found: re.Match[AnyStr]
     return first and plain(found["sep"]) == "=" and name.isupper()
 
 
+def _is_pair(text: AnyStr, start: int, found: re.Match[AnyStr]) -> bool:
+    """Tell whether these are two arguments, or a pair: ``("NAME", "value"``."""
+    quote = found["close"]
+    return (
+        quote is not None
+        and found["quote"] == quote
+        and plain(text[max(0, start - 8) : start]).endswith("(" + plain(quote))
+    )
+
+
 def _looks_secret(value: str, name: str, found: re.Match[Any]) -> bool:
     quoted = found["quote"] is not None
-    if quoted and found["close"]:
+    if quoted and found["close"] and plain(found["sep"]) != ",":
         return True  # "name": "value", as in JSON
     if EXAMPLE.fullmatch(value) or (quoted and any(letter.isspace() for letter in value)):
         return False
     if name.isupper() and not quoted and plain(found[0])[len(found["rest"]) :].startswith(f"={value[:1]}"):
         return len(value) > 2  # as ``env`` prints it; less is a switch
-    return len(value) > 4 and _has_digit(value) and (quoted or not _CODE.fullmatch(value))
+    return (
+        len(value) > 4
+        and _has_digit(value)
+        and (quoted or not _CODE.fullmatch(value) or _NOISE.search(value) is not None)
+    )
 
 
 def _is_text(value: str | bytes) -> bool:

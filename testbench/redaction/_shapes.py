@@ -94,6 +94,7 @@ SHAPES: Final = (
     Shape("sentry", ("sntrys_", "sntryu_"), "[A-Za-z0-9_=+/]", 30),
     Shape("supabase", ("sbp_",), "[a-f0-9]", 40),
     Shape("atlassian", ("ATATT3", "ATCTT3"), "[A-Za-z0-9_=-]", 40),
+    Shape("artifactory", ("AKCp", "cmVmdGtuO"), _WORD, 50),
     Shape("jwt", ("eyJ",), "[A-Za-z0-9_.-]", 17, rest=r"[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){0,3}"),
 )
 

@@ -11,6 +11,7 @@ from testbench.redaction._finding import PEM_BEGIN
 from testbench.redaction._named import bearers, named
 from testbench.redaction._patterns import BYTES
 from testbench.redaction._shapes import STARTS, TOKEN_CHARACTERS
+from testbench.redaction._surroundings import begun
 
 _URL_OPEN: Final = (
     r"://[^\s/@:'\"<>\\?#\x00-\x20\x7f-\xff]{0,256}:(?P<secret>[^\s/@'\"<>\\\x00-\x20\x7f-\xff]{1,512})\Z"
@@ -47,6 +48,9 @@ def _open_shapes(data: bytes) -> Iterator[tuple[int, bool]]:
             found = re.search(f"{re.escape(start)}{shape.body}*\\Z", text)
             if found is not None:
                 yield len(data) - len(text) + found.start(), True
+    unmarked = begun(text)
+    if unmarked is not None:
+        yield len(data) - len(text) + unmarked, False
     for size in range(min(40, len(data)), 0, -1):
         if data[-size:].decode("latin-1") in _parts():
             yield len(data) - size, False

@@ -27,7 +27,7 @@ def _jwt() -> str:
 
 
 def tokens() -> list[str]:
-    """Return one token of each of 40 shapes; wherever it stands, it is known by its looks."""
+    """Return one token of each of 44 shapes; wherever it stands, it is known by its looks."""
     return [
         *(_token(start, 36) for start in ("ghp_", "gho_", "ghu_", "ghs_", "ghr_")),
         "github_pat_" + noise("a", 22) + "_" + noise("b", 59),
@@ -60,6 +60,10 @@ def tokens() -> list[str]:
         _token("glsa_", 40),
         _token("figd_", 40),
         _jwt(),
+        _token("AKC" + "p", 70),
+        "712345678:" + "AA" + noise("bot", 33),
+        noise("chimp", 32, _HEX) + "-us" + "12",
+        "M" + noise("discord", 23) + "." + noise("d", 6) + "." + noise("e", 38),
     ]
 
 
@@ -97,5 +101,11 @@ def in_texts(passwords: list[str]) -> list[str]:
         "PGPASSWORD={} psql",
         "SECRET_KEY = '{}'",
         'secretKey: "{}"',
+        "curl -s -u me:{} https://example.org",
+        "mysql -h db -u root -p{} app",
+        "define('DB_PASSWORD', '{}');",
+        "create user me with password '{}';",
+        "ALTER USER me IDENTIFIED BY '{}';",
+        "sh -c 'DEPLOY_TOKEN='\"'\"'{}'\"'\"' ./deploy'",
     )
     return [forms[number % len(forms)].format(password) for number, password in enumerate(passwords)]

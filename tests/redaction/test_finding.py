@@ -40,6 +40,27 @@ def test_passwords_are_known_by_the_names_before_them(password: str, text: str, 
     assert shown.startswith(text[: text.index(password)])
 
 
+@pytest.mark.parametrize("password", ["W*1CcSQx_p0D7T9", "z#By4.6*Sq^Q3", "a[Xk29fQwe]7"])
+def test_a_password_with_the_marks_of_code_is_one(password: str) -> None:
+    """Passwords that were made by machines hold stars and brackets."""
+    assert password not in str(fresh().value(f"password: {password}\n", eager=False))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "if token == 0x08:\n",
+        "token = tokens[0]*b2",
+        "c = ('AUTH', 'SELECTED')",
+        'd = {"password": auth[1]}',
+        "key=*p2->key",
+    ],
+)
+def test_code_holds_no_passwords(code: str) -> None:
+    """What a name of a secret is given in source code stays."""
+    assert fresh().value(code, eager=False) == code
+
+
 @pytest.mark.parametrize("name", ["RSA", "EC", "OPENSSH", "ENCRYPTED"])
 def test_private_keys_keep_their_lines(name: str) -> None:
     """The body of a private key is replaced, and line ends stay where they were."""
