@@ -41,7 +41,7 @@ def recorded(meta: Mapping[str, Plain]) -> dict[str, Plain]:
     if isinstance(found, dict):
         return found
     # The facts of environ would all be missing, and what audit refuses was there before it.
-    return dict.fromkeys(kind for kind in wanted(FileSettings()) if kind not in ("environ", "audit"))
+    return dict.fromkeys(kind for kind in wanted(FileSettings()) if kind not in ("environ", "stdin", "audit"))
 
 
 def check_versions(there: Mapping[str, Plain], recorders: list[Recorder], path: str | os.PathLike[str]) -> None:

@@ -20,6 +20,7 @@ from testbench.recorders.files import Files
 from testbench.recorders.files._settings import FileSettings
 from testbench.recorders.process import Process
 from testbench.recorders.randomness import Randomness
+from testbench.recorders.stdin import Stdin
 from testbench.recorders.timer import Timer
 from testbench.recorders.wait import Wait
 
@@ -35,6 +36,7 @@ __all__ = [
     "Process",
     "Randomness",
     "Settings",
+    "Stdin",
     "TickingClock",
     "Timer",
     "VirtualClock",
@@ -104,6 +106,7 @@ BUILTIN: Final[dict[str, Callable[[Settings], Recorder]]] = {
     "environ": lambda settings: Environ(
         settings.environ, virtual_pids=settings.virtual is not None and settings.virtual.still
     ),
+    "stdin": lambda settings: Stdin(),
     "audit": lambda settings: Audit(
         settings.allowed, settings.files.roots or (), settings.files.tapes, settings.births
     ),
@@ -113,5 +116,5 @@ BUILTIN: Final[dict[str, Callable[[Settings], Recorder]]] = {
 
 def known_pieces() -> dict[str, Pieces]:
     """Return per kind and op of these which bytes of an event are pieces of streams."""
-    kinds: tuple[type[Process | Files], ...] = (Process, Files)
+    kinds: tuple[type[Process | Files | Stdin], ...] = (Process, Files, Stdin)
     return {f"{kind.kind}.{op}": pieces for kind in kinds for op, pieces in kind.pieces.items()}

@@ -156,6 +156,5 @@ def _file_events(files: FileEvents) -> dict[str, Handler]:
         "sqlite3.connect": files.database,
         "sqlite3.load_extension": files.extension,
         "ctypes.dlopen": files.library,
-        "builtins.input": files.asked,
         "syslog.syslog": files.logged,
     }

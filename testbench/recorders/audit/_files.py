@@ -115,11 +115,6 @@ class FileEvents:
         if text and not os.path.basename(text).startswith(_LIBC) and self._is_asked_for(_LOADING):
             self._report("c_library", {"library": text})
 
-    def asked(self, *_: Any) -> None:
-        """Look at ``input``."""
-        if self._is_asked_for():
-            self._report("terminal", {})
-
     def logged(self, *_: Any) -> None:
         """Look at ``syslog.syslog``."""
         if self._is_asked_for():

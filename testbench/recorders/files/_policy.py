@@ -9,7 +9,7 @@ a virtual environment, time zones
 ``/proc``, ``/sys``, ``/dev`` without       no files: they say how process and machine stand now
 ``/dev/shm``
 the tape itself                             it is not there for the program
-whatever the import system, a traceback,    see `testbench.recorders.files._whose`
+whatever the import system, a traceback,    see `testbench.recorders._whose`
 the test runner reads
 =========================================== ==============================================================
 """

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from testbench.inplace import Redirect
 from testbench.protocol import Call, Plain
+from testbench.recorders._whose import program_asks
 from testbench.recorders.files._answers import Asking, as_listed, ask_stat, asking, comparing, listed, said
 from testbench.recorders.files._caches import forget
 from testbench.recorders.files._drift import Drift
@@ -22,7 +23,6 @@ from testbench.recorders.files._listing import Entry, Scan, kinds_of, word_of
 from testbench.recorders.files._opening import Opening
 from testbench.recorders.files._policy import Policy, text
 from testbench.recorders.files._served import Served
-from testbench.recorders.files._whose import program_asks
 
 _ON_LINUX: Final = ("listxattr", "getxattr")
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from testbench.inplace import Redirect, TypeSlot
 from testbench.protocol import Plain
+from testbench.recorders._buffers import read_into
 from testbench.recorders.process._channels import Channel
 from testbench.recorders.process._children import Children
 
@@ -61,17 +62,7 @@ class Descriptors:
 
     def read_into(self, channel: Channel, buffers: Sequence[Any], read: Callable[..., Any], *args: Any) -> int | None:
         """Read once into buffers of the program's; ``read(*args, size)`` reads for real."""
-        views = [memoryview(buffer).cast("B") for buffer in buffers]
-        size = sum(map(len, views))
-        data = self.read(channel, size, read, *args, size)
-        if data is None:
-            return None
-        position = 0
-        for view in views:
-            part = data[position : position + len(view)]
-            view[: len(part)] = part
-            position += len(part)
-        return len(data)
+        return read_into(buffers, lambda size: self.read(channel, size, read, *args, size))
 
     def write(self, channel: Channel, data: Any, original: Callable[..., Any], *args: Any) -> Any:
         """Write once, by ``original(*args, data)``: op ``write`` or ``send``."""

@@ -276,11 +276,6 @@ def c_library(given: Given) -> None:
         ctypes.CDLL(f"{given.outside}/libnone.so")
 
 
-def terminal(given: Given) -> None:
-    with suppress(EOFError, OSError):
-        input()
-
-
 def log(given: Given) -> None:
     syslog.syslog(syslog.LOG_DEBUG, "testbench")
 
@@ -332,7 +327,6 @@ LET_HAPPEN: dict[Callable[[Given], None], str] = {
     memory: "audit.shared_memory",
     c_file: "audit.c_file",
     c_library: "audit.c_library",
-    terminal: "audit.terminal",
     log: "audit.log",
 }
 MORE = {popen: ["process.fork_exec", "process.wait_of_older_child"]}  # its own steps are seen as well
