@@ -101,6 +101,12 @@ class Appender:
         self.end_run()
         self.open = OpenRun(name, lane, self._stamp(), gathering)
 
+    def stop_reading(self) -> None:
+        """Let the next read begin a run of its own, if one is open."""
+        if self.open is not None:
+            with self.lock:
+                self.end_run()
+
     def end_run(self) -> None:
         """Append the event of the open run, if there is one and it was read at all; `lock` is held."""
         run, self.open = self.open, None

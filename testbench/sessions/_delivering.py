@@ -15,7 +15,7 @@ from testbench.sessions._cursor import Cursor, RawEvent
 from testbench.sessions._lanes import Lane, Lanes
 from testbench.sessions._moments import AFTER, BEFORE, BETWEEN, HANDLED, INSIDE, INTERRUPTED, SENT
 from testbench.sessions._rerecording import Rerecorder
-from testbench.sessions._signals import Handlers, in_main_thread, signal_name
+from testbench.sessions._signals import Handlers, Interrupted, in_main_thread, signal_name
 from testbench.tape import Reader
 
 Arrive = Callable[[Lane, str, Plain], RawEvent]
@@ -132,7 +132,7 @@ class ReplayedSignals:
 
     # Real signals.
 
-    def came(self, number: int, handler: Callable[[], object], *, sent: bool) -> None:
+    def came(self, number: int, handler: Callable[[], object], *, sent: bool) -> Interrupted | None:
         """Run the handler if the tape says so, or does not know of the signal; leave it to the tape if it comes there.
 
         Signals that the program sends itself are asked for like any crossing.
@@ -146,6 +146,16 @@ class ReplayedSignals:
             self._sent(self._lanes.current(), number, handler)
         else:
             self._came_by_itself(number, handler)
+        return None
+
+    def changes(self, number: int, *, gone: bool) -> None:
+        """Deliver what comes between two events, if that is what comes next: nothing handles it after that."""
+        lane = self._lanes.known()
+        while gone and lane is not None and not lane.depth and self._at_rest():
+            event = self._mine(lane)
+            if event is None or self._handled(event) != (number, BETWEEN, None):
+                return
+            self._deliver(lane, event, Handled(number, BETWEEN, None), "", None)
 
     def wake(self) -> None:
         """Wake the main thread if it waits, outside of every crossing, for a signal that comes next on the tape.

@@ -38,7 +38,7 @@ class Lane:
 
     The others are for signal handlers, which interrupt a lane anywhere: `effect` is the crossing whose effect runs now,
     None elsewhere; `thrown` is what a handler raised into it; `deferred` holds the number and the handler of each
-    signal that came while no handler could run.
+    signal that came while no handler could run; `handling` counts those that run, each in the middle of the one before.
 
     `ident` and `native_id` are those of its thread, as Python and as the operating system know it; 0 until it runs.
     `waits` holds what it waits for, what a signal handler in it waits for last, and `in_vain` what it has given up
@@ -54,6 +54,7 @@ class Lane:
     effect: str | None = None
     thrown: BaseException | None = None
     deferred: list[tuple[int, Callable[[], object]]] = attrs.Factory(list)
+    handling: int = 0
     ident: int = 0
     native_id: int = 0
     waits: list[Any] = attrs.Factory(list)

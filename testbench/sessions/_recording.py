@@ -284,8 +284,17 @@ class Recording:
                 except TestbenchError as reason:
                     self.state.broke(reason, "a flush", told=False)
 
+    def beat(self) -> None:
+        """Be called now and then, from a thread of our own."""
+        self.flush()
+        self.signals.wake()
+
     def settle(self) -> None:
-        """Do nothing: what other lanes do from now on is after the end of the recording."""
+        """Run the handlers that still wait; what other lanes do from now on is after the end of the recording."""
+        lane = self.lanes.known()
+        if lane is not None and lane.deferred and not lane.depth:
+            lane.depth = 1
+            self.leave(lane)
 
     def finish(self) -> None:
         """Write the last run, the index and the end.

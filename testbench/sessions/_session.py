@@ -29,7 +29,7 @@ from testbench.sessions._splicing import Splice, Splicing
 def _beating(mode: Recording | Replaying) -> Callable[[], None] | None:
     """Return what is to be called again and again while the session is open, None if nothing is."""
     if isinstance(mode, Recording):
-        return mode.flush
+        return mode.beat
     return mode.signals.wake if mode.signals.kinds else None
 
 
@@ -239,8 +239,7 @@ class Session:
 
     def _install_signals(self, mode: Recording | Replaying, stack: ExitStack) -> None:
         handlers = Handlers(mode.signals)
-        if isinstance(mode, Replaying):
-            mode.signals.follow(handlers)
+        mode.signals.follow(handlers)
         handlers.install(stack)
 
     def _settle(self) -> None:

@@ -15,22 +15,37 @@ import signal
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import attrs
 
 from testbench.inplace import Redirect
 from testbench.inplace.own_pid import real_pid
 from testbench.inplace.real import get_ident, getpid
+from testbench.sessions._lanes import Lane
 
 _INTERPRETERS: Final = (_signal.default_int_handler,)
+
+
+class Interrupted(NamedTuple):
+    """Where a handler has interrupted a lane, which is in our own code until the interpreter goes on with it.
+
+    That is the very last thing to be put back: Python code between could be interrupted by the next handler already.
+    """
+
+    lane: Lane
+    depth: int
+    effect: str | None
 
 
 class Coming(Protocol):
     """What is told of each signal for which the program has a handler; in the main thread, between two bytecodes."""
 
-    def came(self, number: int, handler: Callable[[], object], *, sent: bool) -> None:
+    def came(self, number: int, handler: Callable[[], object], *, sent: bool) -> Interrupted | None:
         """Run the handler, now or later or not at all; ``sent`` if the program has just sent the signal to itself."""
+
+    def changes(self, number: int, *, gone: bool) -> None:
+        """Run what is still to be run by the handler of a signal, which another one replaces; or none if ``gone``."""
 
 
 @attrs.frozen(eq=False)
@@ -42,7 +57,9 @@ class Followed:
 
     def __call__(self, number: int, frame: Any) -> None:
         """Be called by the interpreter."""
-        self.owner.came(self, number, frame)
+        here = self.owner.came(self, number, frame)
+        if here is not None:
+            here.lane.depth, here.lane.effect = here.depth, here.effect
 
 
 class Handlers:
@@ -68,14 +85,14 @@ class Handlers:
         self._replace(lambda found: Followed(self, found) if self._is_programs(found) else found)
         stack.callback(self._give_back)
 
-    def came(self, followed: Followed, number: int, frame: Any) -> None:
+    def came(self, followed: Followed, number: int, frame: Any) -> Interrupted | None:
         """Pass a signal on; ``followed`` is what the interpreter called."""
         if self._over:
             _put_back(followed, number)
             followed.program(number, frame)
-            return
+            return None
         sent, self._sending = self._sending == number, None
-        self._coming.came(number, lambda: followed.program(number, frame), sent=sent)
+        return self._coming.came(number, lambda: followed.program(number, frame), sent=sent)
 
     def has(self, number: int) -> bool:
         """Tell whether the program has a handler for a signal now."""
@@ -99,6 +116,8 @@ class Handlers:
         redirect.to(target)
 
     def _signal(self, number: Any, handler: Any) -> Any:
+        if in_main_thread() and self.has(number):
+            self._coming.changes(int(number), gone=not self._is_programs(handler))
         with self._changing:
             given = Followed(self, handler) if self._is_programs(handler) else handler
             return self._programs_own(self._originals["signal"](number, given))

@@ -475,3 +475,51 @@ def test_handlers_that_come_all_the_time_keep_the_tape_sound(tmp_path: Path) -> 
     assert handled
     assert values == sorted(values)
     assert [f for f in testbench.check(tmp_path / "run.tape") if f.severity == "error"] == []
+
+
+def test_a_handler_reads_the_clock_that_a_loop_reads(same: Any) -> None:
+    """Reads of the handler are none of the loop that it interrupts, though both read the same clock."""
+
+    def program() -> list[float]:
+        seen: list[float] = []
+        signal.signal(signal.SIGALRM, lambda *_: seen.append(time.time()))
+        signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+        total = sum(time.time() for _ in range(40_000))
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        return [*seen, total]
+
+    assert len(same(program, leaks="ignore")) > 1
+
+
+def test_signals_that_come_faster_than_they_are_handled(same: Any) -> None:
+    """Handlers do not pile up, the program gets on meanwhile, and all comes again in the same order."""
+
+    def program() -> tuple[int, int]:
+        under_way, deepest, handled = 0, 0, 0
+
+        def handle(_: int, __: object) -> None:
+            nonlocal under_way, deepest, handled
+            under_way, handled = under_way + 1, handled + 1
+            deepest = max(deepest, under_way)
+            time.time()
+            if handled > 200:
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            under_way -= 1
+
+        signal.signal(signal.SIGALRM, handle)
+        threads = [threading.Thread(target=lambda: [time.sleep(0) for _ in range(20)]) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        signal.setitimer(signal.ITIMER_REAL, 0.0001, 0.0001)
+        for _ in range(20):
+            time.sleep(0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        for thread in threads:
+            thread.join()
+        return handled, deepest
+
+    handled, deepest = same(program, leaks="ignore")
+    assert handled
+    assert deepest < 10
