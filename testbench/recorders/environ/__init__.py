@@ -20,6 +20,7 @@ from testbench.recorders.environ._locale import install_locale
 from testbench.recorders.environ._machine import MACHINE, install_machine
 from testbench.recorders.environ._names import Names
 from testbench.recorders.environ._pids import install_pids
+from testbench.recorders.environ._terminal import TERMINAL, install_terminal
 from testbench.recorders.environ._variables import Variables
 
 
@@ -38,7 +39,7 @@ class Environ:
     kind = "environ"
     version = 1
     matchers: Mapping[str, Matcher] = {}
-    facts = frozenset((*MACHINE, "getpid", "getppid", "getcwd", "setlocale", "variable", "variables"))
+    facts = frozenset((*MACHINE, *TERMINAL, "getpid", "getppid", "getcwd", "setlocale", "variable", "variables"))
 
     def __init__(self, names: Sequence[str] = (), virtual_pids: bool = False) -> None:
         self._names = Names(names)
@@ -52,5 +53,6 @@ class Environ:
             install_pids(call, stack, virtual=self._virtual_pids)
             Directory(call).install(stack)
             install_locale(call, stack)
+            install_terminal(call, stack)
             Variables(call, self._names).install(stack)
             yield
