@@ -61,6 +61,9 @@ def _open_contexts(data: bytes) -> Iterator[int]:
     begin = data.rfind(PEM_BEGIN.encode(), max(0, len(data) - _BLOCK))
     if begin >= 0 and BYTES.get(r"-----BEGIN [A-Z0-9 -]*(?:-----[^-]{0,65536}(?:-[A-Z -]*)?)?\Z").match(data, begin):
         yield begin
+    begin = data.rfind(b"$", max(0, len(data) - _BLOCK))
+    if begin >= 0 and BYTES.get(r"\$(?:\{[SECRT:]{0,7}\d{0,9}[.\r\n]*)?\Z").match(data, begin):
+        yield begin  # a placeholder that goes over several lines is one thing, and no value under the name SECRET
     earliest = max(0, len(data) - _LINE)
     line = max(data.rfind(b"\n", earliest), data.rfind(b"\r", earliest), earliest - 1) + 1
     tail = data[line:]

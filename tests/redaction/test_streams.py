@@ -82,3 +82,15 @@ def test_the_end_of_a_stream_settles_what_waits() -> None:
     streams.add("stdout", Piece(b"some gh", written.append))
     streams.add("stdout", Piece(b"", written.append), last=True)
     assert written == [b"some gh", b""]
+
+
+def test_a_placeholder_over_several_lines_in_pieces_stays() -> None:
+    """A scan of a tape that was scrubbed finds nothing in it."""
+    made, written = redactor(True), []
+    assert made is not None
+    streams = Streams(made)
+    for piece in (b"${SEC", b"RET:2", b"....\r", b"\n....", b"...\r\n", b"...\r\n", b"\r}"):
+        streams.add("stdout", Piece(piece, written.append))
+    streams.end()
+    assert b"".join(written) == b"${SECRET:2....\r\n.......\r\n...\r\n\r}"
+    assert made.redactions == 0
