@@ -14,6 +14,7 @@ from attrs import field, frozen
 from testbench.errors import UsageError
 from testbench.processes import processes
 from testbench.protocol import Plain
+from testbench.redaction import unmeasured
 from testbench.tape import Change, Event, Reader, Returned, Tape, diff
 from testbench.tape._align import align
 
@@ -153,11 +154,15 @@ def _tells(part: tuple[str, Plain, Plain], mode: str) -> bool:
     return mode != "phase" and name.rpartition(".")[2] not in _FIELDS and _steady(one) != _steady(other)
 
 
-def _steady(value: Plain) -> Plain:
-    """Return a value without the parts that no two runs share."""
+def _steady(value: Plain, left_out: frozenset[str] = _FIELDS) -> Plain:
+    """Return a value without the parts that no two runs share, among them the lengths of secrets."""
     if isinstance(value, dict):
-        return {key: _steady(item) for key, item in value.items() if key not in _FIELDS}
-    return [_steady(item) for item in value] if isinstance(value, list) else value
+        return {key: _steady(item, left_out) for key, item in value.items() if key not in left_out}
+    if isinstance(value, list):
+        return [_steady(item, left_out) for item in value]
+    if isinstance(value, str):
+        return unmeasured(value)
+    return unmeasured(value) if isinstance(value, bytes) else value
 
 
 def _outcomes(left: StrPath, right: StrPath, ignore: Collection[str]) -> Iterator[Change]:
@@ -175,7 +180,9 @@ def _outcomes(left: StrPath, right: StrPath, ignore: Collection[str]) -> Iterato
 
 def _compared(one: Event, other: Event) -> Change:
     left, right = _ending(one), _ending(other)
-    parts = tuple((f"outcome.{name}", left[name], right[name]) for name in left if left[name] != right.get(name))
+    parts = tuple(
+        (f"outcome.{name}", left[name], right[name]) for name in left if _whole(left[name]) != _whole(right.get(name))
+    )
     return Change("changed" if parts else "same", one, other, parts)
 
 
@@ -188,7 +195,11 @@ def _ending(event: Event) -> dict[str, Plain]:
 
 
 def _key(event: Event) -> str:
-    return repr((event.kind, event.op, event.request))
+    return repr((event.kind, event.op, _whole(event.request)))
+
+
+def _whole(value: Plain) -> Plain:
+    return _steady(value, frozenset())
 
 
 def _wholes(path: StrPath, ignore: Collection[str]) -> list[Event]:

@@ -28,10 +28,10 @@ BELOW = {
     "places": {"errors", "protocol"},
     "tape": {"errors", "protocol", "inplace"},
     "processes": {"errors", "protocol", "tape"},
-    "_fidelity": {"errors", "protocol", "tape", "processes"},
+    "_fidelity": {"errors", "protocol", "tape", "processes", "redaction"},
     "_host": {"protocol", "inplace"},
     "_header": {"protocol", "_host"},
-    "_verifying": {"errors", "protocol", "tape", "sessions", "_fidelity"},
+    "_verifying": {"errors", "protocol", "tape", "sessions", "_fidelity", "_shown"},
     "_once": {"errors", "inplace", "sessions"},
     "_opened": {"errors", "protocol", "tape", "processes"},
     "sessions": {

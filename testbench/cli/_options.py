@@ -40,6 +40,32 @@ def add_session_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_recording(parser: argparse.ArgumentParser) -> None:
+    """Add the options that tell how a tape is made; a replay takes them from the tape."""
+    parser.add_argument(
+        "--clock",
+        choices=("real", "paused", "ticking"),
+        help="paused: time moves only by sleeping; ticking: it goes on from --start (default: real)",
+    )
+    parser.add_argument("--start", metavar="TIME", help="where a paused clock begins (default: 2026-01-01T00:00:00Z)")
+    parser.add_argument("--seed", metavar="N", type=int, help="make all randomness from N (default: it stays random)")
+    parser.add_argument(
+        "--files",
+        choices=("off", "programs", "observed", "sealed"),
+        help="programs: looking for programs is recorded, so that a replay finds them (default: with --effects roots); "
+        "observed: so is what the program reads, by its digest; sealed: with its content, so that no file is needed",
+    )
+    parser.add_argument(
+        "--effects",
+        choices=("none", "roots"),
+        help="roots: what child processes do to files is recorded too (default: none)",
+    )
+
+
+RECORDING: Final = ("clock", "start", "seed", "files", "effects")
+"""The names of those options."""
+
+
 def add_contents(parser: argparse.ArgumentParser) -> None:
     """Add the options that tell what of a program's data stands on a tape."""
     parser.add_argument(
@@ -83,7 +109,9 @@ def add_order(parser: argparse.ArgumentParser) -> None:
 
 def add_json(parser: argparse.ArgumentParser) -> None:
     """Add the option that tools want."""
-    parser.add_argument("--json", action="store_true", help="print a divergence as one JSON object, on stderr")
+    parser.add_argument(
+        "--json", action="store_true", help="print what run and tape differ in as one JSON object, on stderr"
+    )
 
 
 def add_leaks(parser: argparse.ArgumentParser) -> None:

@@ -9,6 +9,7 @@ import math
 import os
 from typing import Any, Final
 
+from testbench.errors import DriftError
 from testbench.protocol import Plain
 from testbench.tape import Change, Event, Raised, Returned
 from testbench.tape._text import ascii_safe, short
@@ -75,9 +76,18 @@ def change_as_json(change: Change) -> dict[str, Any]:
     return {"action": change.action, "left": left, "right": right, "fields": fields}
 
 
+def fidelity_as_json(report: Any) -> dict[str, Any]:
+    """Return a `testbench.Fidelity` as JSON knows it."""
+    names = ("mode", "left", "right", "alike", "same", "total", "score", "cut")
+    data = {name: getattr(report, name) for name in names}
+    return {**data, "changes": [change_as_json(change) for change in report.changes]}
+
+
 def told(error: BaseException, *, in_json: bool, colour: bool) -> str:
-    """Return an error as a command says it: in words, or the report of a divergence as one line of JSON."""
+    """Return an error as a command says it: in words, or what a run and its tape differ in as one line of JSON."""
     report: Any = getattr(error, "report", None)
+    if in_json and isinstance(error, DriftError):
+        return json.dumps({"code": "drift", **fidelity_as_json(report)}, ensure_ascii=True, allow_nan=False)
     if not hasattr(report, "as_data"):
         return f"testbench: {error}"
     if in_json:

@@ -3,38 +3,27 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
-from testbench._fidelity import MODES, Fidelity, fidelity
+import attrs
+
+from testbench._fidelity import MODES, fidelity
+from testbench._shown import Shown
 from testbench.cli._command import READING, Command
 from testbench.cli._exit import DIFFERS, SAME
 from testbench.cli._options import words
-from testbench.cli._output import change_as_json, print_json
+from testbench.cli._output import fidelity_as_json, print_json
 
 
 def run(options: argparse.Namespace) -> int:
     """Print how alike they are, and what differs."""
+    shown = Shown(secrets=options.secrets)
     report = fidelity(options.a, options.b, options.mode, ignore=options.ignore)
+    report = attrs.evolve(report, changes=[shown.change(change) for change in report.changes])
     if options.json:
-        print_json(as_data(report))
+        print_json(fidelity_as_json(report))
     else:
         print(report)
     return SAME if report.alike else DIFFERS
-
-
-def as_data(report: Fidelity) -> dict[str, Any]:
-    """Return a report as JSON knows it."""
-    return {
-        "mode": report.mode,
-        "left": report.left,
-        "right": report.right,
-        "alike": report.alike,
-        "same": report.same,
-        "total": report.total,
-        "score": report.score,
-        "changes": [change_as_json(change) for change in report.changes],
-        "cut": report.cut,
-    }
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,6 +31,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("b", metavar="B", help="the tape after")
     parser.add_argument("--mode", choices=MODES, default="semantic", help="what counts (default: semantic)")
     parser.add_argument("--ignore", metavar="KIND,...", type=words, default=(), help="kinds to leave out")
+    parser.add_argument("--secrets", action="store_true", help="print secrets too, if the tapes hold any")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
 
 
@@ -49,7 +39,7 @@ COMMAND = Command(
     name="fidelity",
     twin="fidelity",
     summary="tell how alike two tapes are",
-    usage="fidelity [--mode MODE] [--ignore KIND,...] [--json] A B",
+    usage="fidelity [--mode MODE] [--ignore KIND,...] [--secrets] [--json] A B",
     text="Align two tapes and tell how much of them is the same. byte: the same events to the last bit, times too. "
     "semantic: the same questions with the same answers, whenever and however long; readings of clocks, randomness and "
     "process ids do not count. outcome: each process as a whole, what was started and how it ended, in whatever pieces "

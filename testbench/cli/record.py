@@ -10,10 +10,12 @@ from testbench.cli._command import RUNNING, Command
 from testbench.cli._launch import launch
 from testbench.cli._options import (
     CONTENTS,
+    RECORDING,
     add_contents,
     add_environ,
     add_leaks,
     add_order,
+    add_recording,
     add_session_arguments,
     chosen,
     hash_seed,
@@ -24,8 +26,8 @@ def run(options: argparse.Namespace) -> int:
     """Become the program, with a recording session inside."""
     seed = hash_seed()
     keywords = {
-        **chosen(options, "recorders", "clock", "start", "seed", "env", "environ", "interception", "leaks", "allow"),
-        **chosen(options, "files", "effects", "roots", "order", *CONTENTS),
+        **chosen(options, "recorders", "env", "environ", "interception", "leaks", "allow", "roots", "order"),
+        **chosen(options, *RECORDING, *CONTENTS),
         "meta": {"hash_seed": seed},
     }
     order = ("record", os.path.abspath(options.output), keywords)
@@ -34,24 +36,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", metavar="TAPE", required=True, help="the tape to write")
-    parser.add_argument(
-        "--clock",
-        choices=("real", "paused", "ticking"),
-        help="paused: time moves only by sleeping; ticking: it goes on from --start (default: real)",
-    )
-    parser.add_argument("--start", metavar="TIME", help="where a paused clock begins (default: 2026-01-01T00:00:00Z)")
-    parser.add_argument("--seed", metavar="N", type=int, help="make all randomness from N (default: it stays random)")
-    parser.add_argument(
-        "--files",
-        choices=("off", "programs", "observed", "sealed"),
-        help="programs: looking for programs is recorded, so that a replay finds them (default: with --effects roots); "
-        "observed: so is what the program reads, by its digest; sealed: with its content, so that no file is needed",
-    )
-    parser.add_argument(
-        "--effects",
-        choices=("none", "roots"),
-        help="roots: what child processes do to files is recorded too (default: none)",
-    )
+    add_recording(parser)
     add_session_arguments(parser)
     add_contents(parser)
     add_order(parser)

@@ -13,6 +13,7 @@ from testbench.cli._options import (
     CONTENTS,
     add_contents,
     add_environ,
+    add_json,
     add_leaks,
     add_session_arguments,
     chosen,
@@ -26,7 +27,7 @@ def run(options: argparse.Namespace) -> int:
         environment = {"PYTHONHASHSEED": hash_seed(tape.meta)}
     keywords = chosen(options, "fidelity", "recorders", "env", "environ", "interception", "leaks", "allow", *CONTENTS)
     order = ("verify", os.path.abspath(options.tape), keywords)
-    return launch(options.program, order, lambda: verify(options.tape, **keywords), environment)
+    return launch(options.program, order, lambda: verify(options.tape, **keywords), environment, in_json=options.json)
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +36,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     add_session_arguments(parser)
     add_contents(parser)
     add_environ(parser)
+    add_json(parser)
     add_leaks(parser)
 
 

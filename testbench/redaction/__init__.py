@@ -3,6 +3,7 @@
 from testbench.redaction._fitting import Fitting
 from testbench.redaction._names import looks_secret
 from testbench.redaction._options import Redact, as_values, check_redact, redactor
+from testbench.redaction._placeholder import unmeasured
 from testbench.redaction._redactor import Redactor, highest
 from testbench.redaction._rules import Rule
 from testbench.redaction._spans import Span
@@ -21,4 +22,5 @@ __all__ = [
     "highest",
     "looks_secret",
     "redactor",
+    "unmeasured",
 ]

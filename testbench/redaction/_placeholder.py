@@ -51,6 +51,13 @@ def placeholders(text: str) -> list[tuple[int, str]]:
     return [(int(found[1]), found[0]) for found in _NUMBERED.finditer(text)]
 
 
+def unmeasured(text: AnyStr) -> AnyStr:
+    """Return a text with placeholders of one length, whatever that of their secrets is."""
+    if isinstance(text, bytes):
+        return _NUMBERED_BYTES.sub(rb"${SECRET:\1}", text) if b"${" in text else text
+    return _NUMBERED.sub(r"${SECRET:\1}", text) if "${" in text else text
+
+
 def stand_ins(text: str | bytes) -> list[Span]:
     """Return where placeholders stand in a text already."""
     if isinstance(text, bytes):

@@ -346,7 +346,19 @@ def test_verify_compares_a_live_run_with_the_tape(run: Run, write: Callable[[str
     assert (drifted.returncode, drifted.stdout) == (71, "farewell\n")
     assert "the world has changed" in drifted.stderr
     assert "+ b'farewell" in drifted.stderr
+    told = json.loads(run("verify", "--json", "ask.tape", "--", sys.executable, script).stderr)
+    assert (told["code"], told["mode"], told["same"], told["total"]) == ("drift", "semantic", 1, 2)
+    assert told["changes"][0]["fields"] == [["outcome.stdout", {"$utf8": "hello\n"}, {"$utf8": "farewell\n"}]]
     assert run("verify", "--fidelity", "phase", "ask.tape", "--", sys.executable, script).returncode == 3
+
+
+def test_a_session_takes_what_a_recording_takes(run: Run, write: Callable[[str, str], str]) -> None:
+    """Its first run has the clock and the seed of its options, and the next ones replay that."""
+    script = write("ask.py", "import random, time\nprint(time.time(), random.random())\n")
+    command = ("session", "--clock", "paused", "--start", "2030-01-01T00:00:00Z", "--seed", "7", "a.tape")
+    first = run(*command, "--", sys.executable, script)
+    assert first.stdout.startswith("1893456000.0 ")
+    assert run(*command, "--", sys.executable, script).stdout == first.stdout
 
 
 def test_a_divergence_can_be_had_as_json(run: Run, write: Callable[[str, str], str]) -> None:

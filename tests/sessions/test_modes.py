@@ -102,6 +102,34 @@ def test_verify_tells_what_has_changed(tmp_path: Path) -> None:
         say(file)
 
 
+@pytest.mark.parametrize("fidelity", ["semantic", "outcome", "phase"])
+def test_verify_lets_secrets_change(fidelity: str, tmp_path: Path) -> None:
+    """Another password, of another length, is no drift, in arguments, command lines and outputs; another user is."""
+
+    def work(user: str, password: str) -> None:
+        subprocess.run(["echo", user, f"--password={password}"], capture_output=True, check=True)
+
+    with testbench.record(tmp_path / "a.tape"):
+        work("me", "hunter2-1")
+    with testbench.verify(tmp_path / "a.tape", fidelity=fidelity):
+        work("me", "correct-horse-battery-22")
+    with pytest.raises(testbench.DriftError), testbench.verify(tmp_path / "a.tape", fidelity=fidelity):
+        work("you", "correct-horse-battery-22")
+
+
+def test_drift_shows_no_secret_of_a_tape_without_redaction(tmp_path: Path) -> None:
+    """Neither in words nor as data."""
+    file, tape, token = tmp_path / "said", tmp_path / "a.tape", "ghp_" + "a1B2c3D4e5" * 3
+    file.write_text(f"hello {token}")
+    with testbench.record(tape, redact=False):
+        say(file)
+    file.write_text("farewell")
+    with pytest.raises(testbench.DriftError) as caught, testbench.verify(tape):
+        say(file)
+    assert token not in f"{caught.value} {caught.value.report.changes!r}"
+    assert "hello ${SECRET:1" in str(caught.value)
+
+
 def test_verify_runs_under_the_clock_and_the_seed_of_the_tape(tmp_path: Path) -> None:
     """What was recorded under a paused clock is compared to the byte."""
     import random
