@@ -1,7 +1,7 @@
 """What the pytest plugin costs: 1,000 tests, each with a small tape of its own, and a suite that does not use it.
 
 Each suite is run by a pytest of its own, in turns, and the processor time of the shortest run of each counts, so that
-other load and the disk do not.
+other load and the disk do not. Compiled code is kept from run to run, as it usually is.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ def run(folder: Path, *options: str) -> float:
     """Run a suite; return seconds of processor time."""
     before = os.times()
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *options]
-    environ = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    kept = {"PYTHONDONTWRITEBYTECODE": "", "PYTHONPYCACHEPREFIX": str(folder.parent / "compiled")}
+    environ = {**os.environ, **kept, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     subprocess.run(command, cwd=folder, env=environ, stdout=subprocess.DEVNULL, check=True)
     after = os.times()
     return after.children_user + after.children_system - before.children_user - before.children_system

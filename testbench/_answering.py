@@ -107,7 +107,7 @@ def _recorders(
         zone=host.get("zone") if isinstance(host, dict) else None,
         recorded=there,
         allowed=options.allow,
-        files=attrs.evolve(files, overlay=overlay),
+        files=files if overlay is None else attrs.evolve(files, overlay=overlay),
         ordered=_kinds.orders_waits(meta),
     )
     kinds = tuple(there) if overlay is None or "files" in there else (*there, "files")

@@ -137,15 +137,17 @@ def places_of(names: Iterable[Any], given: bool | Mapping[str, str]) -> Places |
     Raises:
         UsageError: one of them stands for nothing here.
     """
-    known = {**_usual(), **({} if isinstance(given, bool) else given)}
     listed = [name for name in names if isinstance(name, str) and _NAME.fullmatch(name)]
+    if not listed:
+        return None
+    known = {**_usual(), **({} if isinstance(given, bool) else given)}
     for name in listed:
         if name not in known:
             raise UsageError(
                 f"the tape was recorded with a placeholder {name}, and nobody says what that is here; give "
                 f"placeholders={{{name!r}: ...}}"
             )
-    return Places({name: known[name] for name in listed}) if listed else None
+    return Places({name: known[name] for name in listed})
 
 
 def _usual() -> dict[str, str]:

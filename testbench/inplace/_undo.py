@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
+from functools import partial
 from typing import Any, TypeVar
 
 from testbench.inplace import _order
@@ -38,7 +39,7 @@ class Undo:
 
 
 class UndoStack(ExitStack):
-    """An `ExitStack` that keeps what is pushed one after the other in one list.
+    """An `ExitStack` that keeps what is pushed, and callbacks, one after the other in one list.
 
     A session pushes two hundred redirects; the usual stack makes two objects for each, which the garbage collector has
     to look at, again and again in a suite of many small tests.
@@ -46,24 +47,20 @@ class UndoStack(ExitStack):
 
     def __init__(self) -> None:
         super().__init__()
-        self._latest: list[Undo] | None = None
+        self._latest: list[Undo | partial[Any]] | None = None
 
     def push(self, exit: _Any) -> _Any:
         """Undo it when the stack unwinds; see `contextlib.ExitStack.push`."""
         if not isinstance(exit, Undo):
             self._latest = None
             return super().push(exit)
-        if self._latest is None:
-            latest: list[Undo] = []
-            self._latest = latest
-            super().callback(_undo, latest)
-        self._latest.append(exit)
+        (self._latest or self._begin()).append(exit)
         return exit
 
     def callback(self, callback: Callable[..., Any], /, *args: Any, **kwds: Any) -> Callable[..., Any]:
         """Call it when the stack unwinds; see `contextlib.ExitStack.callback`."""
-        self._latest = None
-        return super().callback(callback, *args, **kwds)
+        (self._latest or self._begin()).append(partial(callback, *args, **kwds))
+        return callback
 
     def enter_context(self, cm: AbstractContextManager[Any]) -> Any:
         """Leave it when the stack unwinds; see `contextlib.ExitStack.enter_context`."""
@@ -76,13 +73,30 @@ class UndoStack(ExitStack):
         self._latest = None
         return super().pop_all()
 
+    def _begin(self) -> list[Undo | partial[Any]]:
+        latest: list[Undo | partial[Any]] = []
+        self._latest = latest
+        super().callback(_undo, latest)
+        return latest
 
-def _undo(latest: list[Undo]) -> None:
-    """Restore the last first, and all of them, whichever fails."""
+
+def _undo(latest: list[Undo | partial[Any]]) -> None:
+    """Restore and call the last first, and all of them, whichever fails."""
     try:
-        with _order.change:
-            while latest:
-                latest.pop()._restore()
+        while latest:
+            last = latest[-1]
+            if isinstance(last, Undo):
+                _restore(latest)
+            else:
+                latest.pop()
+                last()
     finally:
         if latest:
             _undo(latest)
+
+
+def _restore(latest: list[Any]) -> None:
+    """Restore the last ones up to a callback, which may change redirects itself."""
+    with _order.change:
+        while latest and type(latest[-1]) is not partial:
+            latest.pop()._restore()

@@ -26,6 +26,11 @@ from testbench.sessions._lanes import Lane
 
 _INTERPRETERS: Final = (_signal.default_int_handler,)
 
+_VALID: Final = tuple(sorted(_signal.valid_signals()))
+
+_NO_HANDLERS: Final = (int, type(None))
+"""What ``_signal.getsignal`` tells of signals without a handler in Python: ``SIG_DFL``, ``SIG_IGN``, or None."""
+
 
 class Interrupted(NamedTuple):
     """Where a handler has interrupted a lane, which is in our own code until the interpreter goes on with it.
@@ -150,9 +155,8 @@ class Handlers:
 
     def _replace(self, by: Callable[[Any], Any]) -> None:
         if in_main_thread():
-            for number in _signal.valid_signals():
-                found = self._originals["getsignal"](number)
-                given = by(found)
+            for number, found in zip(_VALID, map(self._originals["getsignal"], _VALID), strict=True):
+                given = found if type(found) in _NO_HANDLERS else by(found)
                 if given is not found:
                     self._originals["signal"](number, given)
 

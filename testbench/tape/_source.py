@@ -35,7 +35,7 @@ class Source:
             NotATapeError: it is a directory, a pipe or a device, or it is empty.
             TapeError: it cannot be read.
         """
-        path = Path(path)
+        path = path if isinstance(path, Path) else Path(path)
         try:
             fd = aside(open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK))  # a pipe must not make us wait
         except (FileNotFoundError, NotADirectoryError):

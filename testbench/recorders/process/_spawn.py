@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import inspect
 import operator
@@ -201,9 +200,12 @@ def _options(spawn: Spawn) -> dict[str, Plain]:
 def inheritable() -> list[int]:
     """Return the descriptors that every child has that is not told to close what it inherits."""
     found = []
-    for name in os.listdir("/proc/self/fd"):
-        with contextlib.suppress(OSError):  # the descriptor of this very listing
-            found += [int(name)] if os.get_inheritable(int(name)) else []
+    for number in map(int, os.listdir("/proc/self/fd")):
+        try:
+            if os.get_inheritable(number):
+                found.append(number)
+        except OSError:  # the descriptor of this very listing
+            continue
     return found
 
 
