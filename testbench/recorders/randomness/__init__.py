@@ -3,7 +3,7 @@
 Bytes are crossings: ``urandom``, ``getrandom`` (`_bytes`), and with them ``secrets``,
 ``SystemRandom``, ``uuid.uuid4``, and the seeds that numpy makes for itself. Of a generator its state is asked, once, at
 the first draw (`_generators`), whatever it was before: ``random.random()`` and its kin,
-``random.Random()``, names of ``tempfile``; and of those of numpy (`_numpy`). A program that
+``random.Random()``, names of ``tempfile`` (`_names`); and of those of numpy (`_numpy`). A program that
 draws nothing leaves nothing on its tape.
 
 Functions of C libraries called by ``ctypes`` are leaks. Not reached are generators written in C by others, and C code
@@ -25,6 +25,7 @@ from testbench.recorders._marked import BEFORE_MARKED
 from testbench.recorders.randomness._bytes import MATCHERS, install_bytes
 from testbench.recorders.randomness._generators import Generators
 from testbench.recorders.randomness._methods import Slots, install_methods
+from testbench.recorders.randomness._names import NAMES, TAKEN, install_names
 from testbench.recorders.randomness._numpy import install_numpy
 from testbench.recorders.randomness._pinned import Pinned
 from testbench.recorders.randomness._state import States
@@ -48,6 +49,7 @@ class Randomness:
 
     kind = "random"
     matchers: Mapping[str, Matcher] = MATCHERS
+    facts = frozenset((NAMES, TAKEN))
 
     def __init__(self, seed: int | None = None, version: int = 2) -> None:
         self._seed = seed
@@ -79,6 +81,7 @@ class Randomness:
                     families.append(family)
 
             when_imported("numpy.random", stack, importing, numpy_is_there)
+            when_imported("tempfile", stack, importing, lambda tempfile: install_names(call, stack, tempfile))
             _follow(families, stack)
             yield
 
