@@ -38,9 +38,25 @@ def add_session_arguments(parser: argparse.ArgumentParser) -> None:
         type=words,
         help="hosts (HOST or HOST:PORT) and paths that the program may reach though no tape answers them",
     )
+    parser.add_argument(
+        "--redact",
+        metavar="RULE,...",
+        type=_rules,
+        help="what is secret besides the usual: names (X_PIN, *_DSN) or regular expressions; off: nothing is",
+    )
+    parser.add_argument(
+        "--placeholders",
+        metavar="NAME=PATH,...",
+        type=_places,
+        help="on: let ${CWD}, ${TMP}, ${HOME} and ${PYTHON} stand for paths; with DATA=/srv/data, ${DATA} too",
+    )
 
 
-def add_recording(parser: argparse.ArgumentParser) -> None:
+SESSION: Final = ("recorders", "env", "roots", "interception", "allow", "redact", "placeholders")
+"""The names of those options."""
+
+
+def _add_recording(parser: argparse.ArgumentParser) -> None:
     """Add the options that tell how a tape is made; a replay takes them from the tape."""
     parser.add_argument(
         "--clock",
@@ -62,27 +78,7 @@ def add_recording(parser: argparse.ArgumentParser) -> None:
     )
 
 
-RECORDING: Final = ("clock", "start", "seed", "files", "effects")
-"""The names of those options."""
-
-
-def add_contents(parser: argparse.ArgumentParser) -> None:
-    """Add the options that tell what of a program's data stands on a tape."""
-    parser.add_argument(
-        "--redact",
-        metavar="RULE,...",
-        type=_rules,
-        help="what is secret besides the usual: names (X_PIN, *_DSN) or regular expressions; off: nothing is",
-    )
-    parser.add_argument(
-        "--placeholders",
-        metavar="NAME=PATH,...",
-        type=_places,
-        help="on: let ${CWD}, ${TMP}, ${HOME} and ${PYTHON} stand for paths; with DATA=/srv/data, ${DATA} too",
-    )
-
-
-CONTENTS: Final = ("redact", "placeholders")
+_RECORDING: Final = ("clock", "start", "seed", "files", "effects")
 """The names of those options."""
 
 
@@ -114,17 +110,8 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_leaks(parser: argparse.ArgumentParser) -> None:
-    """Add the option that tells what leaks come to."""
-    parser.add_argument(
-        "--leaks",
-        choices=("ignore", "warn", "fail"),
-        help="what to do about crossings that are not on the tape (default: warn)",
-    )
-
-
-def add_environ(parser: argparse.ArgumentParser) -> None:
-    """Add the option that tells which variables may be told."""
+def add_living(parser: argparse.ArgumentParser) -> None:
+    """Add the options of a session that touches the world."""
     parser.add_argument(
         "--environ",
         metavar="NAME,...",
@@ -132,6 +119,27 @@ def add_environ(parser: argparse.ArgumentParser) -> None:
         help="environment variables that are recorded also when the program goes through all, or with ! in front those "
         "that never are; * stands for any characters",
     )
+    parser.add_argument(
+        "--leaks",
+        choices=("ignore", "warn", "fail"),
+        help="what to do about crossings that are not on the tape (default: warn)",
+    )
+
+
+LIVING: Final = ("environ", "leaks")
+"""The names of those options."""
+
+
+def add_making(parser: argparse.ArgumentParser) -> None:
+    """Add all the options of a command that may make a tape."""
+    _add_recording(parser)
+    add_session_arguments(parser)
+    add_order(parser)
+    add_living(parser)
+
+
+MAKING: Final = (*_RECORDING, *SESSION, "order", *LIVING)
+"""The names of all of them."""
 
 
 def chosen(options: argparse.Namespace, *names: str) -> dict[str, Any]:

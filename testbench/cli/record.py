@@ -8,40 +8,20 @@ import os
 from testbench._api import record
 from testbench.cli._command import RUNNING, Command
 from testbench.cli._launch import launch
-from testbench.cli._options import (
-    CONTENTS,
-    RECORDING,
-    add_contents,
-    add_environ,
-    add_leaks,
-    add_order,
-    add_recording,
-    add_session_arguments,
-    chosen,
-    hash_seed,
-)
+from testbench.cli._options import MAKING, add_making, chosen, hash_seed
 
 
 def run(options: argparse.Namespace) -> int:
     """Become the program, with a recording session inside."""
     seed = hash_seed()
-    keywords = {
-        **chosen(options, "recorders", "env", "environ", "interception", "leaks", "allow", "roots", "order"),
-        **chosen(options, *RECORDING, *CONTENTS),
-        "meta": {"hash_seed": seed},
-    }
+    keywords = {**chosen(options, *MAKING), "meta": {"hash_seed": seed}}
     order = ("record", os.path.abspath(options.output), keywords)
     return launch(options.program, order, lambda: record(options.output, **keywords), {"PYTHONHASHSEED": seed})
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", metavar="TAPE", required=True, help="the tape to write")
-    add_recording(parser)
-    add_session_arguments(parser)
-    add_contents(parser)
-    add_order(parser)
-    add_environ(parser)
-    add_leaks(parser)
+    add_making(parser)
 
 
 COMMAND = Command(

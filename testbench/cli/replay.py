@@ -9,7 +9,7 @@ from testbench._api import open_tape, replay
 from testbench.cli._command import RUNNING, Command
 from testbench.cli._explore import explore
 from testbench.cli._launch import launch
-from testbench.cli._options import CONTENTS, add_contents, add_json, add_order, add_session_arguments, chosen, hash_seed
+from testbench.cli._options import SESSION, add_json, add_order, add_session_arguments, chosen, hash_seed
 
 
 def run(options: argparse.Namespace) -> int:
@@ -18,9 +18,7 @@ def run(options: argparse.Namespace) -> int:
         environment = {"PYTHONHASHSEED": hash_seed(tape.meta)}
     if options.shuffle_runs is not None:
         return explore(options)
-    keywords = chosen(
-        options, "rerecord", "recorders", "env", "interception", "allow", "roots", "order", "shuffle", *CONTENTS
-    )
+    keywords = chosen(options, "rerecord", "order", "shuffle", *SESSION)
     order = ("replay", os.path.abspath(options.tape), keywords)
     return launch(options.program, order, lambda: replay(options.tape, **keywords), environment, in_json=options.json)
 
@@ -34,7 +32,6 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         help="write what was replayed to a new tape, the same to the last byte",
     )
     add_session_arguments(parser)
-    add_contents(parser)
     add_order(parser)
     parser.add_argument(
         "--shuffle",

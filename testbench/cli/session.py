@@ -9,30 +9,13 @@ from testbench._api import ALIASES, MODES, effective_mode, open_tape, session
 from testbench._fidelity import MODES as FIDELITIES
 from testbench.cli._command import RUNNING, Command
 from testbench.cli._launch import launch
-from testbench.cli._options import (
-    CONTENTS,
-    RECORDING,
-    add_contents,
-    add_environ,
-    add_json,
-    add_leaks,
-    add_order,
-    add_recording,
-    add_session_arguments,
-    chosen,
-    hash_seed,
-)
+from testbench.cli._options import MAKING, add_json, add_making, chosen, hash_seed
 
 
 def run(options: argparse.Namespace) -> int:
     """Become the program, with a session inside."""
     mode = effective_mode(options.tape, options.mode)
-    keywords = {
-        **chosen(
-            options, "recorders", "env", "environ", "interception", "leaks", "allow", "roots", "order", "fidelity"
-        ),
-        **chosen(options, *RECORDING, *CONTENTS),
-    }
+    keywords = chosen(options, *MAKING, "fidelity")
     if mode == "record" or not os.path.exists(options.tape):
         seed = hash_seed()
         keywords["meta"] = {"hash_seed": seed}
@@ -54,13 +37,8 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         help="what to do; the last four are words of the VCR family (default: once)",
     )
     parser.add_argument("--fidelity", choices=FIDELITIES, help="in mode verify, what counts (default: semantic)")
-    add_recording(parser)
-    add_session_arguments(parser)
-    add_contents(parser)
-    add_order(parser)
-    add_environ(parser)
+    add_making(parser)
     add_json(parser)
-    add_leaks(parser)
 
 
 COMMAND = Command(

@@ -9,23 +9,14 @@ from testbench._api import open_tape, verify
 from testbench._fidelity import MODES
 from testbench.cli._command import RUNNING, Command
 from testbench.cli._launch import launch
-from testbench.cli._options import (
-    CONTENTS,
-    add_contents,
-    add_environ,
-    add_json,
-    add_leaks,
-    add_session_arguments,
-    chosen,
-    hash_seed,
-)
+from testbench.cli._options import LIVING, SESSION, add_json, add_living, add_session_arguments, chosen, hash_seed
 
 
 def run(options: argparse.Namespace) -> int:
     """Become the program, with a verifying session inside."""
     with open_tape(options.tape) as tape:
         environment = {"PYTHONHASHSEED": hash_seed(tape.meta)}
-    keywords = chosen(options, "fidelity", "recorders", "env", "environ", "interception", "leaks", "allow", *CONTENTS)
+    keywords = chosen(options, "fidelity", *SESSION, *LIVING)
     order = ("verify", os.path.abspath(options.tape), keywords)
     return launch(options.program, order, lambda: verify(options.tape, **keywords), environment, in_json=options.json)
 
@@ -34,10 +25,8 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("tape", metavar="TAPE", help="the tape to compare with; it is not changed")
     parser.add_argument("--fidelity", choices=MODES, help="what counts as a difference (default: semantic)")
     add_session_arguments(parser)
-    add_contents(parser)
-    add_environ(parser)
+    add_living(parser)
     add_json(parser)
-    add_leaks(parser)
 
 
 COMMAND = Command(
