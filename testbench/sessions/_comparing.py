@@ -45,7 +45,7 @@ class Comparing:
         """
         if name in self._pieces:
             live = self._fitted(name, recorded, live)
-        if same(recorded, live):
+        if self._is_same(name, recorded, live):
             return None
         if self._redactor is not None:
             recorded = self._redactor.value(recorded)
@@ -54,10 +54,13 @@ class Comparing:
 
     def unlike(self, name: str, recorded: Plain, live: Plain) -> str | None:
         """Say in words why two requests differ whose secrets are replaced already; None if they do not."""
-        if same(recorded, live):
+        if self._is_same(name, recorded, live):
             return None
         matcher = self._matchers.get(name, exact)
         return (matcher if self._rules is None else self._rules.matcher(name, matcher))(recorded, live)
+
+    def _is_same(self, name: str, recorded: Plain, live: Plain) -> bool:
+        return same(recorded, live) and (self._rules is None or not self._rules.asks_always(name))
 
     def _fitted(self, name: str, recorded: Plain, live: Plain) -> Plain:
         """Return a live request with the recorded pieces of streams, where a placeholder is cut in two and they fit."""

@@ -43,10 +43,21 @@ class Rules:
         if not self._parts:
             return base
         if name not in self._made:
-            keys = (name, name.partition(".")[0], "*")
-            parts = next((self._parts[key] for key in keys if key in self._parts), None)
+            parts = self._of(name)
             self._made[name] = base if parts is None else guarded(name, _Composed(name, parts, base))
         return self._made[name]
+
+    def asks_always(self, name: str) -> bool:
+        """Tell whether the parts of one kind and op are asked of the same requests too, since they may say or raise.
+
+        A name of a field that is given for a kind is not one of all of its ops.
+        """
+        parts = self._of(name)
+        return parts is not None and (name in self._parts or all(map(_is_matcher, parts)))
+
+    def _of(self, name: str) -> tuple[Part, ...] | None:
+        keys = (name, name.partition(".")[0], "*") if self._parts else ()
+        return next((self._parts[key] for key in keys if key in self._parts), None)
 
 
 class _Composed:

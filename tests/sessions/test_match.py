@@ -83,3 +83,26 @@ def test_what_is_no_rule_is_refused(wrong: Any, tmp_path: Path) -> None:
     """The error says what was expected, before anything is recorded or replayed."""
     with pytest.raises(UsageError, match="match= says"):
         testbench.replay(tmp_path / "t.tape", match=wrong)
+
+
+def _raises(recorded: Any, live: Any) -> str:
+    raise ZeroDivisionError
+
+
+@pytest.mark.parametrize(
+    "match", [{OP: _raises}, {"call": _raises}, {"*": _raises}, {OP: "-nothing"}, {OP: {"x": str}}]
+)
+def test_a_rule_is_asked_of_what_is_the_same_too(match: Any, tape: Path) -> None:
+    """One that raises, or names what is not there, does not wait for a difference to be found out."""
+    with pytest.raises(UsageError):
+        replays(tape, match, "https://example.org/A", 1, "me")
+
+
+def test_a_rule_may_refuse_what_is_the_same(tape: Path) -> None:
+    """A function decides in the end."""
+    assert not replays(tape, {OP: lambda recorded, live: "never"}, "https://example.org/A", 1, "me")
+
+
+def test_a_rule_of_a_kind_is_not_of_all_its_ops(tape: Path) -> None:
+    """A field that not every op of the kind has can be left out of those that have it."""
+    assert replays(tape, {"call": "-nothing"}, "https://example.org/A", 1, "me")
