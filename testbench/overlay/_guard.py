@@ -11,7 +11,7 @@ from typing import Any, Final
 from testbench.errors import UnsupportedError
 from testbench.inplace import real
 from testbench.overlay._ground import Ground
-from testbench.overlay._uri import Uri
+from testbench.recorders.files._uri import Uri
 
 _WRITES: Final = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC
 _guarded: Final[list[Ground]] = []

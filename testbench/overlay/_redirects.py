@@ -15,7 +15,7 @@ from testbench.inplace import Redirect, hash_again, real
 from testbench.overlay._entries import Listing
 from testbench.overlay._ground import Ground
 from testbench.overlay._guard import PASSING, passing
-from testbench.overlay._uri import Uri
+from testbench.recorders.files._uri import Uri
 
 _LOOKS: Final = ("stat", "access", "listdir", "statvfs", "pathconf", "getxattr", "listxattr")
 """They look at what is at their first argument, links followed if not told otherwise."""

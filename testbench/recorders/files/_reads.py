@@ -17,6 +17,7 @@ from testbench.protocol import Call, Plain
 from testbench.recorders._whose import program_asks
 from testbench.recorders.files._answers import Asking, as_listed, ask_stat, asking, comparing, listed, said
 from testbench.recorders.files._caches import forget
+from testbench.recorders.files._databases import watch_databases
 from testbench.recorders.files._drift import Drift
 from testbench.recorders.files._given import as_given, number
 from testbench.recorders.files._listing import Entry, Scan, kinds_of, word_of
@@ -63,6 +64,8 @@ class Reads:
             redirect = Redirect(getattr(os, name))
             stack.callback(redirect.restore)
             redirect.to(as_given(make(redirect.original)))
+            if name == "stat":
+                watch_databases(self._call, self._named, redirect.original, stack)
         self._opening.install(stack)
 
     def _named(self, path: Any, dir_fd: Any) -> str | None:

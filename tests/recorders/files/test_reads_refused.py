@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import sqlite3
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -143,3 +144,29 @@ def test_what_is_on_the_tape_is_no_leak(world: Any, monkeypatch: pytest.MonkeyPa
     with testbench.replay(world.tape, leaks="ignore") as session:
         assert program() == recorded
     assert session.leaks == []
+
+
+def test_a_database_that_was_there_is_a_leak(world: Any) -> None:
+    """SQLite reads it in C; one that the program makes itself is its own, also where it opens that again."""
+    base = sqlite3.connect("there.db")
+    base.execute("create table kept (x)")
+    base.close()
+
+    def program() -> Any:
+        for name in ("made.db", "made.db"):
+            again = sqlite3.connect(name)
+            again.execute("create table if not exists kept (x)")
+            again.close()
+        sqlite3.connect(":memory:").close()
+        there = sqlite3.connect("there.db")
+        try:
+            return there.execute("select count(*) from kept").fetchall()
+        finally:
+            there.close()
+
+    with testbench.record(world.tape, files="sealed", leaks="ignore") as session:
+        recorded = program()
+    assert [(leak.name, leak.request) for leak in session.leaks] == [("files.database", {"path": "there.db"})]
+    assert session.leaks[0].where.endswith("program")
+    os.unlink("made.db")
+    assert world.replay(program) == recorded
