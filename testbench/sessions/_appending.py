@@ -55,6 +55,7 @@ class Appender:
         self._last_ns = now_ns()
         self._flushed_ns = self._last_ns
         self._lanes = 1
+        self._closed = False  # a lane that goes on after the end may come too late to know
         self._latest = 0  # the lane whose doing the last event is
 
     def call(self, name: str, lane: int, request: Plain, took_ns: int, outcome: Outcome) -> None:
@@ -83,12 +84,16 @@ class Appender:
         return moment
 
     def _call(self, name: str, lane: int, request: Plain, took_ns: int, outcome: Outcome) -> None:
+        if self._closed:
+            return
         self._outbox.call(name, self._stamp(), lane, request, took_ns, outcome)
         self._latest = lane
 
     def lane(self, name: str, parent: int | None) -> int:
-        """Append the start of a lane; return its number."""
+        """Append the start of a lane; return its number, -1 if it is no event any more."""
         with self.lock:
+            if self._closed:
+                return -1
             self.end_run()
             number = self._lanes
             self._lanes += 1
@@ -110,7 +115,7 @@ class Appender:
     def end_run(self) -> None:
         """Append the event of the open run, if there is one and it was read at all; `lock` is held."""
         run, self.open = self.open, None
-        if run is not None and (values := run.gathering.end()):
+        if not self._closed and run is not None and (values := run.gathering.end()):
             self._outbox.run(run.name, run.dt_ns, run.lane, values)
             self._latest = run.lane
 
@@ -127,7 +132,8 @@ class Appender:
             self._outbox.flush((run.name, run.dt_ns, run.lane, values) if run is not None and values else None)
 
     def close(self) -> None:
-        """Write index and end; `lock` is held."""
+        """Write index and end, and nothing any more; `lock` is held."""
+        self._closed = True
         self._outbox.close()
 
     def settle(self) -> None:

@@ -303,3 +303,28 @@ def test_a_signal_that_comes_while_a_thread_starts_waits_until_it_is_there(
         assert _twice(tmp_path / "t.tape", program) == ["handler"]
     finally:
         signal.signal(signal.SIGUSR1, before)
+
+
+def test_threads_that_go_on_while_a_session_ends_are_told_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They make their first crossings just when the recording is finished, and these are simply the world's."""
+    told: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", lambda args: told.append(args.exc_value))
+    stop = threading.Event()
+
+    def read() -> None:
+        while not stop.is_set():
+            time.time()
+            time.monotonic()
+
+    threads = [threading.Thread(target=read) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    with testbench.record(tmp_path / "run.tape", leaks="ignore"):
+        time.time()
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert told == []
+    assert [finding for finding in testbench.check(tmp_path / "run.tape") if finding.severity == "error"] == []

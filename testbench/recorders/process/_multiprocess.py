@@ -1,10 +1,13 @@
-"""What multiprocessing keeps of its children: a set, whose order is that of addresses and so another in each run.
+"""What multiprocessing keeps of its children, in a form that repeats from run to run.
 
-It asks them one after the other whether they have ended. In the order in which they started, that repeats.
+They are in a set, whose order is that of addresses, and it asks them one after the other whether they have ended; here
+they are in the order in which they started. And the jobs of all pools of a process are counted, which its workers are
+told; here the count begins with the session, whatever the process has done before.
 """
 
 from __future__ import annotations
 
+import itertools
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
@@ -12,6 +15,7 @@ from typing import Any
 
 _MODULE = "multiprocessing.process"
 _NAME = "_children"
+_POOL = "multiprocessing.pool"
 
 
 class InOrder:
@@ -56,6 +60,13 @@ class Processes:
             self._replaced = True
             self._stack.callback(_put_back, module)
             setattr(module, _NAME, InOrder(sorted(getattr(module, _NAME), key=_started)))
+            self._count_jobs()
+
+    def _count_jobs(self) -> None:
+        pool: Any = sys.modules.get(_POOL)
+        if pool is not None:
+            self._stack.callback(setattr, pool, "job_counter", pool.job_counter)
+            pool.job_counter = itertools.count()
 
 
 def _started(process: Any) -> tuple[int, ...]:

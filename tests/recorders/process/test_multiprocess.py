@@ -127,6 +127,12 @@ def test_program_replays_without_processes(program: str, tmp_path: Path) -> None
         assert (tmp_path / "again.tape").read_bytes() == tape.read_bytes()
 
 
+@pytest.mark.slow
+def test_a_pool_counts_its_jobs_alike_whatever_came_before(tmp_path: Path) -> None:
+    """A process that has had a pool records one and replays it: the numbers of jobs count from the session."""
+    assert _run("again", tmp_path / "t.tape", "pool") == "True\n"
+
+
 def test_values_in_shared_memory_are_refused(tmp_path: Path) -> None:
     """A value that processes share lies in memory that nobody observes: it is a leak, and no replay goes on."""
     command = [sys.executable, __file__, "record", str(tmp_path / "t.tape"), "values"]
@@ -137,9 +143,15 @@ def test_values_in_shared_memory_are_refused(tmp_path: Path) -> None:
 
 
 def main() -> None:
-    """Record or replay one of the programs."""
+    """Record or replay one of the programs, or both."""
     way, tape, program = sys.argv[1], Path(sys.argv[2]), PROGRAMS[sys.argv[3]]
-    if way == "record":
+    if way == "again":
+        program()
+        with testbench.record(tape, leaks="fail"):
+            recorded = program()
+        with testbench.replay(tape, stall_s=10):
+            outcome: Any = program() == recorded
+    elif way == "record":
         with testbench.record(tape, leaks="fail"):
             outcome = program()
     else:
