@@ -82,9 +82,11 @@ class Clock:
             stack.callback(self._doors.clear)
             stack.enter_context(living_in(self._zone))
             virtual = self._virtual
-            waits, spinning = (StillWaits(virtual), Spinning(virtual)) if virtual and virtual.still else (None, None)
+            waits = StillWaits(virtual) if virtual and virtual.still else None
+            if virtual is not None and waits is not None:
+                virtual.seen = Spinning(virtual).read
             for function in FACES:
-                self._install_face(call, stack, function, spinning)
+                self._install_face(call, stack, function)
             install_dates(call, stack, virtual)
             install_uuids(call, stack, virtual)
             install_foreign(call, stack, virtual)
@@ -167,9 +169,7 @@ class Clock:
                 f"the clock recorder is not installed, so it cannot answer {name}; use it inside a session."
             ) from None
 
-    def _install_face(
-        self, call: Call, stack: ExitStack, function: Callable[[], float], spinning: Spinning | None
-    ) -> None:
+    def _install_face(self, call: Call, stack: ExitStack, function: Callable[[], float]) -> None:
         name = function.__name__
         redirect = Redirect(function)
         stack.push(redirect)
@@ -179,8 +179,6 @@ class Clock:
             redirect.to(reader)
 
         face = None if self._virtual is None else self._virtual.face(name)
-        if face is not None and spinning is not None:
-            face = spinning.watch(face)
         resume = None if face is not None or name.startswith("time") else self._resume_of(name, redirect.original)
         call.source(name, face or redirect.original, bind, resume=resume)
 

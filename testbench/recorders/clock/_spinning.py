@@ -2,22 +2,48 @@
 
 from __future__ import annotations
 
+import dis
 import sys
 import threading
-from collections.abc import Callable
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Final
 
+import attrs
+
 from testbench.errors import RecordingError
+from testbench.inplace import real
 from testbench.recorders.clock._virtual import VirtualClock
 
 LOOK_EVERY: Final = 1_000_000
 """Reads after which one looks who reads."""
 
-PATIENCE: Final = 5
-"""How often it must be the same call of the same function, with no move of the clock in between."""
+PATIENCE: Final = 12
+"""After how many looks, with no move of the clock in between, it is endless."""
+
+LONG_NS: Final = 30_000_000_000
+"""Or after how long, where reading is slow because each read does more."""
+
+_IN_FOR: Final = 8
+"""How much longer it takes in a ``for`` loop, which mostly ends by itself."""
 
 _OURS: Final = __package__.rpartition(".")[0]
+
+
+@attrs.define
+class _Streak:
+    """Looks at one thread since the clock has moved last.
+
+    Attributes:
+        elapsed_ns: where the clock stands.
+        begun_ns: real time of the first look.
+        calls: the calls that have lasted all the time, the outermost first.
+        looks: how many.
+    """
+
+    elapsed_ns: int
+    begun_ns: int
+    calls: list[FrameType]
+    looks: int = 1
 
 
 class Spinning:
@@ -30,41 +56,55 @@ class Spinning:
     def __init__(self, virtual: VirtualClock) -> None:
         self._virtual = virtual
         self._reads = 0
-        self._last: tuple[int, FrameType | None] = (-1, None)  # held, because an address is soon used again
-        self._times = 0
+        self._streaks: dict[int, _Streak] = {}
 
-    def watch(self, read: Callable[[], int | float]) -> Callable[[], int | float]:
-        """Return a face of the clock that notices who reads it for ever.
+    def read(self) -> None:
+        """Be told of a read of the clock, by whatever face.
 
-        Raises (when it is read):
-            RecordingError: the same call has read millions of times, and the clock never moved.
+        Raises:
+            RecordingError: the same call has read, itself or by others, millions of times, and the clock never moved.
         """
+        self._reads += 1
+        if self._reads >= LOOK_EVERY:
+            self._reads = 0
+            self._look(_calls(sys._getframe(1)))
 
-        def watched() -> int | float:
-            self._reads += 1
-            if self._reads >= LOOK_EVERY:
-                self._look(_reader(sys._getframe(1)))
-            return read()
-
-        return watched
-
-    def _look(self, frame: FrameType) -> None:
-        self._reads = 0
-        now = (self._virtual.elapsed_ns, frame)
-        self._times = self._times + 1 if now == self._last else 1
-        self._last = now
-        if self._times > PATIENCE:
-            self._times = 0
+    def _look(self, calls: list[FrameType]) -> None:
+        ident, now_ns, elapsed_ns = real.get_ident(), real.monotonic_ns(), self._virtual.elapsed_ns
+        streak = self._streaks.get(ident)
+        if streak is None or streak.elapsed_ns != elapsed_ns:
+            self._streaks = {other: found for other, found in self._streaks.items() if found.elapsed_ns == elapsed_ns}
+            self._streaks[ident] = _Streak(elapsed_ns, now_ns, calls)
+            return
+        streak.calls = [call for call, before in zip(calls, streak.calls, strict=False) if call is before]
+        streak.looks += 1
+        spins = streak.calls[-1] if streak.calls else calls[-1]
+        patience = PATIENCE * (_IN_FOR if _is_in_for(spins.f_code, spins.f_lasti) else 1)
+        is_slow = patience == PATIENCE and streak.looks > 2 and now_ns - streak.begun_ns > LONG_NS
+        if streak.looks > patience or is_slow:
+            looks = self._streaks.pop(ident).looks
             raise RecordingError(
                 f"a wait that never ends: {threading.current_thread().name} has read the paused clock "
-                f"{PATIENCE * LOOK_EVERY:,} times at {frame.f_code.co_filename}:{frame.f_lineno} in "
-                f"{frame.f_code.co_qualname}, and nothing moves it. It moves by sleeping, by waiting with a "
+                f"{(looks - 1) * LOOK_EVERY:,} times at {spins.f_code.co_filename}:{spins.f_lineno} in "
+                f"{spins.f_code.co_qualname}, and nothing moves it. It moves by sleeping, by waiting with a "
                 'timeout and by session.clock.advance(); wait in one of these ways, or record with clock="ticking".'
             )
 
 
-def _reader(frame: FrameType) -> FrameType:
-    """Return the frame of the program that reads, behind those of this package."""
-    while frame.f_globals.get("__name__", "").startswith(_OURS) and frame.f_back is not None:
+def _calls(frame: FrameType | None) -> list[FrameType]:
+    """Return the calls of the program that are under way, behind those of this package, the outermost first."""
+    while frame is not None and frame.f_globals.get("__name__", "").startswith(_OURS):
         frame = frame.f_back
-    return frame
+    found = []
+    while frame is not None:
+        found.append(frame)
+        frame = frame.f_back
+    return found[::-1]
+
+
+def _is_in_for(code: CodeType, at: int) -> bool:
+    """Tell whether the innermost loop around an instruction is a ``for``."""
+    steps = {step.offset: step for step in dis.get_instructions(code)}
+    jumps = [step for step in steps.values() if "JUMP" in step.opname and isinstance(step.argval, int)]
+    around = [jump.argval for jump in jumps if jump.argval <= at <= jump.offset]
+    return bool(around) and steps[max(around)].opname == "FOR_ITER"

@@ -42,6 +42,7 @@ class VirtualClock:
         still: whether it moves only when it is moved; sleeping and waiting then take no time.
         alarms: the timers that ring when it moves past them; on a clock that ticks they are the world's.
         waits: who waits on it, once a session has begun.
+        seen: called when the program reads it.
     """
 
     still = True
@@ -53,6 +54,7 @@ class VirtualClock:
         self._lock = real.Mutex()
         self.alarms = Alarms(lambda: self.elapsed_ns)
         self.waits: StillWaits | None = None
+        self.seen: Callable[[], None] = lambda: None
 
     @property
     def elapsed_ns(self) -> int:
@@ -61,10 +63,12 @@ class VirtualClock:
 
     def now_ns(self) -> int:
         """Return the wall time, in nanoseconds since 1970-01-01T00:00:00Z."""
+        self.seen()
         return self.start_ns + self.elapsed_ns - self._set_back_ns
 
     def monotonic_ns(self) -> int:
         """Return the monotonic time in nanoseconds."""
+        self.seen()
         return UP_NS + self.elapsed_ns
 
     def advance(self, ns: int) -> None:
@@ -133,7 +137,11 @@ class VirtualClock:
             return self.now_ns
         if name in ("monotonic", "perf_counter"):
             return self.monotonic_ns
-        return (lambda: 0) if self.still else None
+        return self._no_time_ns if self.still else None
+
+    def _no_time_ns(self) -> int:
+        self.seen()
+        return 0
 
 
 class TickingClock(VirtualClock):

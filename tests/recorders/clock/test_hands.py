@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime
+import itertools
+import os
 import threading
 import time
 
@@ -153,20 +156,86 @@ def test_the_real_clock_is_still_there(tape, clock):
         assert len(opened) == 0
 
 
-def test_a_loop_that_waits_for_a_still_clock_is_named(tape, monkeypatch):
+def by_itself():
+    """Read until it is late."""
+    late = time.monotonic() + 1
+    while time.monotonic() < late:
+        pass
+
+
+def by_another():
+    """Have it read by a function."""
+
+    late = time.time() + 1
+
+    def left():
+        return late - time.time()
+
+    while left() > 0:
+        pass
+
+
+def by_dates():
+    """Read the calendar."""
+    late = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=1)
+    while datetime.datetime.now(datetime.UTC) < late:
+        pass
+
+
+def by_parts():
+    """Read what is an event each time, and let others run meanwhile."""
+    while time.gmtime().tm_min == 0 and time.clock_gettime(time.CLOCK_MONOTONIC) and os.times():
+        time.sleep(0)
+
+
+def by_tasks():
+    """Read in a task that lets others go first."""
+
+    async def spin():
+        loop = asyncio.get_running_loop()
+        late = loop.time() + 1
+        while loop.time() < late:
+            await asyncio.sleep(0)
+
+    asyncio.run(spin())
+
+
+@pytest.mark.parametrize("spin", [by_itself, by_another, by_dates, by_parts, by_tasks])
+def test_a_loop_that_waits_for_a_still_clock_is_named(tape, monkeypatch, spin):
     """It would never end; the error says which thread, where, and what to do."""
     monkeypatch.setattr(_spinning, "LOOK_EVERY", 100)
-
-    def spin():
-        late = time.monotonic() + 1
-        while time.monotonic() < late:
-            pass
-
+    where = "spin|run_forever" if spin is by_tasks else spin.__name__
     with (
-        pytest.raises(testbench.RecordingError, match=r"MainThread has read .*test_hands\.py:\d+ in .*spin"),
-        testbench.record(tape, recorders=["clock"], clock="paused"),
+        pytest.raises(testbench.RecordingError, match=rf"MainThread has read .*\.py:\d+ in .*({where})"),
+        testbench.record(tape, recorders=["clock"], clock="paused", start=START),
     ):
         spin()
+
+
+def test_slow_reads_are_judged_by_time_too(tape, monkeypatch):
+    """Where each read does much, it takes fewer of them."""
+    monkeypatch.setattr(_spinning, "LOOK_EVERY", 10)
+    monkeypatch.setattr(_spinning, "LONG_NS", 0)
+    with (
+        pytest.raises(testbench.RecordingError, match="has read the paused clock 20 times"),
+        testbench.record(tape, recorders=["clock"], clock="paused"),
+    ):
+        by_itself()
+
+
+def test_a_loop_over_something_is_given_longer(tape, monkeypatch):
+    """It ends by itself, also where it reads the clock for millions of times; one that never does is named too."""
+    monkeypatch.setattr(_spinning, "LOOK_EVERY", 100)
+    monkeypatch.setattr(_spinning, "LONG_NS", 0)
+    with testbench.record(tape, recorders=["clock"], clock="paused"):
+        for _ in range(5000):
+            time.time()
+    with (
+        pytest.raises(testbench.RecordingError, match="in test_a_loop_over_something"),
+        testbench.record(tape, recorders=["clock"], clock="paused"),
+    ):
+        for _ in itertools.count():
+            time.time()
 
 
 def test_reads_from_many_calls_are_no_loop(tape, monkeypatch):
