@@ -7,7 +7,8 @@ import sys
 from pathlib import Path
 
 import testbench.errors
-from testbench.cli._main import COMMANDS, overview
+from testbench.cli._commands import COMMANDS
+from testbench.cli._main import overview
 from testbench.errors import TestbenchError
 
 REFERENCE = Path(__file__).parent / "reference"

@@ -24,7 +24,7 @@ import pytest
 
 import testbench
 from testbench.cli._command import Command
-from testbench.cli._main import COMMANDS
+from testbench.cli._commands import COMMANDS
 
 pytestmark = pytest.mark.slow
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import testbench
+from testbench.cli._main import READING
 
 PACKAGE = Path(testbench.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
@@ -191,3 +192,13 @@ def test_importing_the_package_loads_nothing_heavy() -> None:
     loaded = {name.split(".")[0] for name in done.stdout.split()}
     assert "testbench" in loaded
     assert loaded & HEAVY == set()
+
+
+@pytest.mark.parametrize("command", READING)
+def test_looking_at_a_tape_loads_nothing_that_records(command: str) -> None:
+    """A command that runs no program starts sooner: of the package it loads no recorder."""
+    code = "import sys; from testbench.cli._main import run; run(sys.argv[1:]); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code, command, "--help"], capture_output=True, text=True, check=True)
+    *shown, loaded = done.stdout.splitlines()
+    assert shown[0].startswith(f"usage: testbench {command}")
+    assert "testbench.recorders" not in loaded.split()

@@ -1,4 +1,4 @@
-"""The list of commands, and what happens around each: help, errors, a reader that goes away."""
+"""What happens around each command: help, errors, a reader that goes away."""
 
 from __future__ import annotations
 
@@ -7,49 +7,19 @@ import io
 import os
 import sys
 from collections.abc import Sequence
-from importlib import metadata
+from importlib import import_module
 from typing import Final, TextIO
 
-from testbench.cli import (
-    check,
-    diff,
-    export,
-    fidelity,
-    import_,
-    info,
-    record,
-    recover,
-    replay,
-    scan,
-    scrub,
-    session,
-    show,
-    verify,
-)
 from testbench.cli._command import Command, Formatter, Parser
 from testbench.cli._exit import SIGNALLED, USAGE
 from testbench.cli._output import takes_colour, told
 from testbench.errors import TestbenchError
 from testbench.inplace.real import aside
 
-COMMANDS: Final[tuple[Command, ...]] = (
-    record.COMMAND,
-    replay.COMMAND,
-    verify.COMMAND,
-    session.COMMAND,
-    info.COMMAND,
-    show.COMMAND,
-    check.COMMAND,
-    recover.COMMAND,
-    scan.COMMAND,
-    scrub.COMMAND,
-    diff.COMMAND,
-    fidelity.COMMAND,
-    export.COMMAND,
-    import_.COMMAND,
-)
-
 _PROG: Final = "testbench"
+READING: Final = ("info", "show", "check", "recover", "diff")
+"""Commands that look at tapes and run no program: each is loaded alone, without what records and replays."""
+
 _SIGINT: Final = 2
 _SIGPIPE: Final = 13
 
@@ -57,7 +27,7 @@ _SIGPIPE: Final = 13
 def run(argv: Sequence[str] | None) -> int:
     """Find the command, run it, and turn whatever happens into an exit status."""
     words = list(sys.argv[1:] if argv is None else argv)
-    command = next((command for command in COMMANDS if words and command.name == words[0]), None)
+    command = _named(words[0]) if words else None
     sys.stdout, sys.stderr = _usable(sys.stdout), _usable(sys.stderr)
     try:
         if command is None:
@@ -66,6 +36,16 @@ def run(argv: Sequence[str] | None) -> int:
         return _guarded(command, options)
     except SystemExit as done:  # argparse ends the process; main() returns
         return done.code if isinstance(done.code, int) else 0
+
+
+def _named(name: str) -> Command | None:
+    """Return a command, None if there is no such one."""
+    if name in READING:
+        found: Command = import_module(f"testbench.cli.{name}").COMMAND
+        return found
+    from testbench.cli._commands import COMMANDS
+
+    return next((command for command in COMMANDS if command.name == name), None)
 
 
 def _parse(command: Command, words: list[str]) -> argparse.Namespace:
@@ -110,20 +90,17 @@ def _forget_stdout() -> None:
 def _without_command(words: list[str]) -> int:
     parser = overview()
     if parser.parse_args(words).version:
-        print(_PROG, _version())
+        from testbench.cli._commands import version
+
+        print(_PROG, version(_PROG))
         return 0
     return parser.error(f"unknown command {words[0]!r}" if words else "a command is missing")
 
 
-def _version() -> str:
-    try:
-        return metadata.version(_PROG)
-    except metadata.PackageNotFoundError:
-        return "from a source tree, not installed"
-
-
 def overview() -> Parser:
     """Return the parser that answers ``testbench --help`` and ``--version``."""
+    from testbench.cli._commands import COMMANDS
+
     width = max(len(command.name) for command in COMMANDS)
     commands = "\n".join(f"  {command.name:<{width}}  {command.summary}" for command in COMMANDS)
     parser = Parser(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from testbench._api import open_tape
+from testbench._opened import Tape
 from testbench.cli._command import READING, Command
 from testbench.cli._output import as_json, print_json, rows, text
 from testbench.tape import Info
@@ -12,7 +12,7 @@ from testbench.tape import Info
 
 def run(options: argparse.Namespace) -> int:
     """Print what the tape says of itself."""
-    with open_tape(options.tape) as tape:
+    with Tape.open(options.tape) as tape:
         info = tape.info()
     if options.json:
         print_json(_as_json(info))

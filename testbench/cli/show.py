@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import re
 
-from testbench._api import open_tape
 from testbench._opened import Tape
 from testbench._shown import Shown
 from testbench.cli._command import READING, Command
@@ -24,7 +23,7 @@ def run(options: argparse.Namespace) -> int:
     start, stop = _span(options.seq)
     kind, _, op = (options.kind or "").partition(".")
     shown = Shown(secrets=options.secrets)
-    with open_tape(options.tape) as tape:
+    with Tape.open(options.tape) as tape:
         if options.processes:
             _show_processes(tape, options, start, stop, shown)
             return 0
