@@ -21,7 +21,7 @@ from testbench.protocol import Plain
 from testbench.redaction import Redactor
 from testbench.sessions._candidates import Candidate, nearest
 from testbench.sessions._comparing import Comparing
-from testbench.sessions._cursor import Cursor, RawEvent
+from testbench.sessions._cursor import LANE_START, Cursor, RawEvent
 from testbench.sessions._divergence import Divergence
 from testbench.sessions._lanes import Lanes
 from testbench.sessions._matching import differences
@@ -74,6 +74,7 @@ class Reporter:
         self._lanes = lanes
         self._redactor = redactor
         self._rule = rule
+        self._names: dict[int, str] = {}  # of lanes that have started, and of those that do so in what is shown
 
     def error(self, code: str, reason: str, lane: str, name: str, request: Plain) -> DivergenceError:
         """Return the exception to raise; the cursor may not move any more.
@@ -89,6 +90,8 @@ class Reporter:
         if self._redactor is not None:
             request, reason = self._redactor.value(request), self._text(reason)
         rest = cursor.rest(_REACH)
+        coming = [event for _, _, event in rest] + ([] if cursor.event is None else [cursor.event])
+        self._names = cursor.names | {event[2]: str(event[3][0]) for event in coming if event[0] == LANE_START}
         recorded = None if cursor.event is None else self._view((cursor.seq, cursor.now_ns, cursor.event))
         tasks = tasks_of(sys._getframe())
         task = "" if tasks is None else self._text(tasks.running)
@@ -155,7 +158,7 @@ class Reporter:
     def _view(self, at: RawAt) -> Event | None:
         seq, before_ns, raw = at
         try:
-            event = make_event(self._reader, seq, before_ns + raw[1], raw, self._cursor.names)
+            event = make_event(self._reader, seq, before_ns + raw[1], raw, self._names)
             return event if self._redactor is None else redacted(event, self._redactor)
         except TapeError:
             return None  # a damaged neighbour is no reason to hide the divergence; `testbench check` names it

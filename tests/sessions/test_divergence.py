@@ -4,6 +4,7 @@ import contextlib
 import json
 import locale
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -195,3 +196,23 @@ def test_secrets_of_the_machine_are_not_shown(tmp_path: Path, monkeypatch: pytes
     assert "--verbose" in str(caught.value)
     assert new not in str(caught.value)
     assert new not in str(caught.value.report.as_data())
+
+
+def test_an_event_that_starts_a_lane_is_shown_though_nobody_has_started_it(tmp_path: Path) -> None:
+    """A thread fewer than recorded: the report tells of its start, and of what it did next."""
+    tape = tmp_path / "run.tape"
+
+    def program(count: int) -> None:
+        for _ in range(count):
+            thread = threading.Thread(target=ask, args=(1,))
+            thread.start()
+            thread.join()
+
+    with testbench.record(tape):
+        program(2)
+    with pytest.raises(testbench.LeftoverError) as caught, testbench.replay(tape):
+        program(1)
+    report = caught.value.report
+    assert report.recorded is not None
+    assert report.recorded.request == {"name": "main.2", "parent": "main"}
+    assert [event.lane for event in report.after] == ["main.2"]
