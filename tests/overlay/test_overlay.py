@@ -46,6 +46,7 @@ def test_paths_are_what_they_were(root: Path, monkeypatch: pytest.MonkeyPatch) -
         with open(root / "text") as file:
             assert file.name == str(root / "text")
         assert {entry.path for entry in os.scandir(root)} == {str(root / name) for name in os.listdir(root)}
+        assert all(isinstance(entry, os.DirEntry) for entry in os.scandir())
         assert os.path.realpath("link") == str(root / "text")
         with pytest.raises(FileNotFoundError) as caught:
             (root / "none" / "x").open()
