@@ -88,7 +88,7 @@ class Overlay:
             stack.enter_context(Redirects(ground).installed())
             stack.enter_context(Children(ground).installed())
             stack.enter_context(guarding(ground))
-            stack.enter_context(standing(ground.resolved))
+            stack.enter_context(standing(ground.resolved, comparison.root, comparison.view))
             stack.callback(_go_to, ground, into=False)  # before the functions are what they were
             _go_to(ground, into=True)
             self._comparison = comparison

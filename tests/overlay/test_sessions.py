@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -88,3 +89,58 @@ def test_a_session_without_one_says_so(tmp_path: Path) -> None:
         session.files.diff()
     with pytest.raises(UsageError, match="files"):
         testbench.Testbench(overlay=tmp_path, recorders=["clock"])
+
+
+@pytest.mark.usefixtures("enclosed")
+def test_a_child_beside_the_overlay_is_followed_into_it(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its directory holds that of the overlay: what it does there stays aside, in the replay too, and all is one tape."""
+    monkeypatch.chdir(root.parent)
+    before, tape = tree_of(root), tmp_path / "run.tape"
+    large = b"x" * 100_000
+    script = (
+        "echo made > root/made; mkdir root/sub; rm root/text; head -c 100000 /dev/zero | tr '\\0' x > root/inner/large"
+    )
+
+    def act() -> list[str]:
+        subprocess.run(["sh", "-ec", f"{script}; echo beside > beside"], check=True)
+        assert (root / "inner" / "large").read_bytes() == large
+        return sorted(os.listdir("root"))
+
+    with testbench.record(tape, effects="roots", overlay=root) as session:
+        recorded = act()
+        told = changes(session)
+    assert told == [("added", "inner/large"), ("added", "made"), ("added", "sub"), ("deleted", "text")]
+    assert tree_of(root) == before
+    Path("beside").unlink()
+    with testbench.replay(tape, overlay=root) as session:
+        assert act() == recorded
+        assert changes(session) == told
+    assert tree_of(root) == before
+    assert Path("beside").read_text() == "beside\n"
+    with testbench.replay(tape):
+        assert act() == recorded
+    assert (root / "made").read_text() == "made\n"
+
+
+@pytest.mark.usefixtures("enclosed")
+def test_effects_of_a_recording_without_one_are_done_in_it(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A replay in an overlay does nothing to the directory, whatever the tape was made in."""
+    monkeypatch.chdir(root.parent)
+    tape = tmp_path / "run.tape"
+
+    def act() -> None:
+        subprocess.run(["sh", "-ec", "echo made > root/made; rm root/text"], check=True)
+
+    with testbench.record(tape, effects="roots"):
+        act()
+    (root / "made").unlink()
+    (root / "text").write_text("here again")
+    before = tree_of(root)
+    with testbench.replay(tape, overlay=root) as session:
+        act()
+        assert changes(session) == [("added", "made"), ("deleted", "text")]
+    assert tree_of(root) == before

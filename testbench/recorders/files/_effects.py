@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any, Final
 
+from testbench.inplace.elsewhere import elsewhere_in
 from testbench.protocol import Call, Effect, Plain
 from testbench.recorders._births import Births
 from testbench.recorders.files._apply import Applying
-from testbench.recorders.files._capture import batches, changes_of
+from testbench.recorders.files._capture import batches, changes_of, text
 from testbench.recorders.files._forest import Forest
 from testbench.recorders.files._roots import Root, resolved, roots_of
 from testbench.recorders.files._undo import ApplyError
@@ -56,7 +57,7 @@ class Effects:
         """See how its roots stand, unless somebody who changes them runs already."""
         busy = {root.path for other in self._running for root in self._roots.get(other, ())}
         self._forest.listen()
-        for root, tree in self._trees(self._roots[child]):
+        for root, _, tree in self._trees(self._roots[child]):
             if tree.is_new or root.path not in busy:
                 tree.update()
         self._running.add(child)
@@ -101,13 +102,21 @@ class Effects:
 
     def _changes(self, roots: list[Root]) -> Iterator[list[Plain]]:
         self._forest.listen()
-        for root, tree in self._trees(roots):
-            yield from changes_of(root.name, tree, tree.update())
+        for root, at, tree in self._trees(roots):
+            for change in changes_of(root.name, tree, tree.update()):
+                change[1] = "/".join(filter(None, (at, str(change[1]))))
+                yield change
 
-    def _trees(self, roots: list[Root]) -> Iterator[tuple[Root, Any]]:
+    def _trees(self, roots: list[Root]) -> Iterator[tuple[Root, str, Any]]:
+        """Give the trees of each root, and under which path in it: what an overlay holds of it is one of its own."""
+        paths = frozenset(root.path for root in roots)
         for root in roots:
-            inside = frozenset(other.path for other in roots if other.path.startswith(root.path + b"/"))
-            yield root, self._forest.tree(root.path, inside)
+            apart = elsewhere_in(root.path)
+            others = _below(root.path, paths) | {os.path.join(root.path, at) for at in apart}
+            yield root, "", self._forest.tree(root.path, others)
+            for at, view in apart.items():
+                if view not in paths:
+                    yield root, text(at), self._forest.tree(view, _below(view, paths))
 
     # What comes of it.
 
@@ -137,6 +146,10 @@ class Effects:
             raise
 
 
+def _below(directory: bytes, paths: frozenset[bytes]) -> frozenset[bytes]:
+    return frozenset(path for path in paths if path.startswith(directory.rstrip(b"/") + b"/"))
+
+
 def _outcome(changes: list[Any], more: bool) -> dict[str, Plain]:
     """Return the outcome of an event; times stand apart: no two runs share them."""
     times: list[Plain] = [change.pop(4) for change in changes]
@@ -153,7 +166,7 @@ class _Applying:
 
     def __init__(self, roots: list[Root]) -> None:
         self._roots = {root.name: root.path for root in roots}
-        self._places: dict[str, Applying] = {}
+        self._places: dict[bytes, Applying] = {}
 
     def add(self, change: Any) -> None:
         """Take one change.
@@ -162,13 +175,16 @@ class _Applying:
             ApplyError: there is no such root here, or it cannot be done; as `finish`.
         """
         name, path, what, mode, mtime_ns, content = change
-        place = self._places.get(name)
+        root = self._roots.get(name)
+        if root is None:
+            here = ", ".join(self._roots)
+            raise ApplyError(os.fsencode(f"{path}"), f"this is in the root {name!r}, and here the child has {here}")
+        for at, view in elsewhere_in(root).items():
+            if isinstance(path, str) and f"{path}/".startswith(text(at) + "/"):
+                root, path = view, path[len(text(at)) + 1 :]
+        place = self._places.get(root)
         if place is None:
-            root = self._roots.get(name)
-            if root is None:
-                here = ", ".join(self._roots)
-                raise ApplyError(os.fsencode(f"{path}"), f"this is in the root {name!r}, and here the child has {here}")
-            place = self._places[name] = Applying(root)
+            place = self._places[root] = Applying(root)
         place.add(path, what, mode, mtime_ns, content)
 
     def finish(self) -> None:
