@@ -95,7 +95,7 @@ def test_a_session_without_one_says_so(tmp_path: Path) -> None:
 def test_a_child_beside_the_overlay_is_followed_into_it(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its directory holds that of the overlay: what it does there stays aside, in the replay too, and all is one tape."""
+    """Its directory holds that of the overlay: what it does there stays aside, in the replay too."""
     monkeypatch.chdir(root.parent)
     before, tape = tree_of(root), tmp_path / "run.tape"
     large = b"x" * 100_000
