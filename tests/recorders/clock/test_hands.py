@@ -165,7 +165,6 @@ def by_itself():
 
 def by_another():
     """Have it read by a function."""
-
     late = time.time() + 1
 
     def left():
