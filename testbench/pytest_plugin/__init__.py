@@ -74,6 +74,8 @@ def _whole(request: pytest.FixtureRequest) -> Generator[Session]:
     with tapes.shared(active):
         active.open()
         yield active.session
+        if request.session.shouldstop or request.session.shouldfail:
+            active.see_failure(pytest.Session.Interrupted("the run was stopped, so that not all of its tests have run"))
         active.end()
 
 
@@ -104,12 +106,11 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Add a section to the report of a failed test, and keep in mind that it failed."""
     report = yield
-    if call.excinfo is not None:
+    if call.excinfo is not None and report.failed:  # and neither skipped nor expected to
         used: list[Active] = [*item.config.stash[TAPES].open, *filter(None, [item.stash.get(ACTIVE, None)])]
         for active in used:
-            active.failed = active.failed or call.excinfo.value
-            if report.failed:
-                report.sections.append(("testbench", describe(active, item.nodeid, call.excinfo.value)))
+            active.see_failure(call.excinfo.value)
+            report.sections.append(("testbench", describe(active, item.nodeid, call.excinfo.value)))
     if call.when == "teardown" and ACTIVE in item.stash:
         del item.stash[ACTIVE]  # pytest keeps its items to the end: a thousand sessions would slow every collection
     return report

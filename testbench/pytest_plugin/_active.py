@@ -82,6 +82,10 @@ class Active:
                 f"renamed, record it again: {self.command()}"
             )
 
+    def see_failure(self, error: BaseException) -> None:
+        """Keep in mind that a test failed, or never came to its end: the tape of this session will not be kept."""
+        self.failed = self.failed or error
+
     def end(self) -> None:
         """Close the session after a good test; after a bad one, see `fail`."""
         if self.failed is not None:

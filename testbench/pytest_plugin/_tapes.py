@@ -132,6 +132,15 @@ class Tapes:
             self.open.remove(active)
             active.give_up()
 
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Let no session of several tests keep its tape: the test that was interrupted has no report."""
+        for active in self.open:
+            active.see_failure(excinfo.value)
+
+    def pytest_internalerror(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Let none keep its tape either where pytest itself, or a plugin, breaks down."""
+        self.pytest_keyboard_interrupt(excinfo)
+
     # Who uses nothing.
 
     def pytest_deselected(self, items: list[pytest.Item]) -> None:

@@ -70,3 +70,49 @@ def test_tests_of_one_session_are_not_spread_over_workers(suite: Any) -> None:
     assert "run pytest with --dist loadfile" in suite.run("-n2", expect="2 errors")
     assert suite.tapes == []
     suite.run("-n1", expect="2 passed")
+
+
+def test_what_is_skipped_or_fails_as_expected_does_not_spoil_the_tape_of_its_class(suite: Any) -> None:
+    """The tape is kept, and has what they asked before."""
+    suite.write(
+        "test_a.py",
+        """
+        import pytest, time
+
+        class TestOne:
+            def test_a(self, testbench_class): time.time()
+            @pytest.mark.skip
+            def test_b(self, testbench_class): time.time()
+            def test_c(self, testbench_class): time.time(); pytest.skip()
+            @pytest.mark.xfail
+            def test_d(self, testbench_class): time.time(); assert 0
+        """,
+    )
+    suite.run(expect="1 passed, 2 skipped, 1 xfailed")
+    suite.run("--testbench-mode=replay", expect="1 passed, 2 skipped, 1 xfailed")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "ending",
+    ["import os; os.kill(os.getpid(), 2)", "pytest.exit('enough')", "request.session.shouldstop = 'enough'"],
+    ids=["Ctrl-C", "exit", "stop"],
+)
+def test_a_run_that_stops_within_a_class_leaves_its_good_tape(ending: str, suite: Any) -> None:
+    """A recording of some of its tests is no tape of the class."""
+    tests = """
+        import pytest, time
+
+        class TestOne:
+            def test_a(self, testbench_class): time.time()
+            def test_b(self, testbench_class, request): {}
+            def test_c(self, testbench_class): time.time()
+        """
+    suite.write("test_a.py", tests.format("pass"))
+    suite.run(expect="3 passed")
+    good = (suite.path / "tapes/test_a/TestOne.tape").read_bytes()
+    suite.write("test_a.py", tests.format(ending))
+    suite.run("--testbench-mode=record")
+    assert suite.status != 0
+    assert (suite.path / "tapes/test_a/TestOne.tape").read_bytes() == good
+    assert (suite.path / "tapes/test_a/TestOne.tape.failed").exists()
