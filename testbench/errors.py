@@ -58,7 +58,13 @@ class TapeBusyError(UsageError):
 
 
 class RecordingError(TestbenchError, Exception):
-    """The recording is not faithful and was not kept as a good tape; the text says what broke it."""
+    """The recording is not faithful and was not kept as a good tape; the text says what broke it.
+
+    Attributes:
+        endless: whether that is a wait which never ends; whoever waits for the one that waited is not let wait either.
+    """
+
+    endless = False
 
 
 class OverlayError(TestbenchError, Exception):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
-from testbench.errors import TapeWriteError, TestbenchError
+from testbench.errors import RecordingError, TapeWriteError, TestbenchError
 from testbench.protocol import Effect, Pieces, Plain
 from testbench.redaction import Redactor
 from testbench.sessions._appending import Appender
@@ -229,11 +229,13 @@ class Recording:
 
     def failed(self) -> TestbenchError | None:
         """Return why nobody is let wait any more: the program has stopped for good."""
-        return None if self.state.finished else self._deadlock.error
+        broken = self.state.broken
+        found = broken if isinstance(broken, RecordingError) and broken.endless else self._deadlock.error
+        return None if self.state.finished else found
 
     def in_vain(self) -> bool:
         """Tell whether the lanes wait in vain."""
-        return self._deadlock.error is not None
+        return self.failed() is not None
 
     # What is no crossing.
 

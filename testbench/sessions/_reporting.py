@@ -27,9 +27,9 @@ from testbench.sessions._lanes import Lanes
 from testbench.sessions._matching import differences
 from testbench.sessions._redacting import redacted
 from testbench.sessions._scene import scene
-from testbench.sessions._tasks import tasks_of
 from testbench.tape import Event, Reader
 from testbench.tape._view import make_event
+from testbench.tasks import tasks_of
 from testbench.where import user_line
 
 _REACH: Final = 20_000

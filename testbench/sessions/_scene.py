@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from testbench.sessions._lanes import Lanes
-from testbench.sessions._tasks import Tasks, tasks_of
 from testbench.sessions._vigil import Wait
+from testbench.tasks import Tasks, tasks_of
 from testbench.where import library_function, user_line
 
 Scene = list[dict[str, str]]

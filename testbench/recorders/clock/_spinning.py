@@ -10,8 +10,8 @@ from typing import Final
 
 import attrs
 
-from testbench.errors import RecordingError
 from testbench.inplace import real
+from testbench.recorders.clock._endless import never_ends
 from testbench.recorders.clock._virtual import VirtualClock
 
 LOOK_EVERY: Final = 1_000_000
@@ -83,8 +83,8 @@ class Spinning:
         is_slow = patience == PATIENCE and streak.looks > 2 and now_ns - streak.begun_ns > LONG_NS
         if streak.looks > patience or is_slow:
             looks = self._streaks.pop(ident).looks
-            raise RecordingError(
-                f"a wait that never ends: {threading.current_thread().name} has read the paused clock "
+            raise never_ends(
+                f"{threading.current_thread().name} has read the paused clock "
                 f"{(looks - 1) * LOOK_EVERY:,} times at {spins.f_code.co_filename}:{spins.f_lineno} in "
                 f"{spins.f_code.co_qualname}, and nothing moves it. It moves by sleeping, by waiting with a "
                 'timeout and by session.clock.advance(); wait in one of these ways, or record with clock="ticking".'

@@ -94,6 +94,19 @@ def test_a_wait_that_never_ends_is_named(tmp_path: Any, wait: Any, what: str) ->
     assert not path.exists()
 
 
+def test_the_tasks_of_an_event_loop_are_named(tmp_path: Any) -> None:
+    """Where a loop has nothing to do any more, the error tells where its tasks wait."""
+
+    async def stuck() -> None:
+        await asyncio.Event().wait()
+
+    with (
+        pytest.raises(testbench.RecordingError, match=r"an event loop: task 1 at .*test_endless\.py:\d+ in .*stuck"),
+        testbench.record(tmp_path / "run.tape", clock="paused"),
+    ):
+        asyncio.run(stuck())
+
+
 def test_it_breaks_the_recording_also_where_the_program_swallows_it(tmp_path: Any) -> None:
     """A broad ``except`` does not make a good tape of it."""
     with (

@@ -211,6 +211,25 @@ def test_a_loop_that_waits_for_a_still_clock_is_named(tape, monkeypatch, spin):
         spin()
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_whoever_waits_for_a_thread_that_spins_is_not_left_waiting(tape, monkeypatch):
+    """The thread dies of the error, and what it would have done at its end never comes: the others get it too."""
+    monkeypatch.setattr(_spinning, "LOOK_EVERY", 100)
+    done = threading.Event()
+
+    def spin():
+        by_itself()
+        done.set()
+
+    with (
+        pytest.raises(testbench.RecordingError, match=r"Thread-\d+ \(spin\) has read") as raised,
+        testbench.record(tape, clock="paused"),
+    ):
+        threading.Thread(target=spin).start()
+        done.wait()
+    assert raised.value.endless
+
+
 def test_slow_reads_are_judged_by_time_too(tape, monkeypatch):
     """Where each read does much, it takes fewer of them."""
     monkeypatch.setattr(_spinning, "LOOK_EVERY", 10)
