@@ -24,6 +24,12 @@ from testbench.recorders.clock._within import Within
 
 _POLL_TYPE: Final = type(select.poll())
 
+_DAY_S: Final = 86_400
+"""``MAXIMUM_SELECT_TIMEOUT`` of asyncio (``base_events.py``)."""
+
+_AGES_S: Final = 1e12
+"""30,000 years: no calendar of Python goes so far."""
+
 
 class Readiness:
     """What the program waits for by descriptors, on one still clock."""
@@ -88,6 +94,8 @@ class Readiness:
     def _wait(self, look: Callable[[float | None], Any], seconds: float | None, is_ours: Callable[[], bool]) -> Any:
         """Wait for descriptors, for no time where all that can happen happens in this process."""
         answer = look(0)
+        if seconds is not None and _sleeps_for_ever(seconds, self._virtual.monotonic_ns()):
+            seconds = None
 
         def attempt(slice_s: float) -> bool:
             nonlocal answer
@@ -166,10 +174,23 @@ def _fileno(thing: Any) -> int:
     return operator.index(thing if isinstance(thing, int) else thing.fileno())
 
 
+def _loop() -> Any:
+    events = sys.modules.get("asyncio.events")
+    return None if events is None else events._get_running_loop()
+
+
+def _sleeps_for_ever(seconds: float, now_ns: int) -> bool:
+    """Tell whether the running event loop asks for a day because it never asks for more, and its next timer is never.
+
+    ``asyncio.sleep(math.inf)`` is how programs sleep until they are cancelled.
+    """
+    timers: Any = getattr(_loop(), "_scheduled", None) if seconds >= _DAY_S else None
+    return bool(timers) and timers[0].when() - now_ns / 1e9 > _AGES_S
+
+
 def _wakes_itself(epoll: Any) -> bool:
     """Tell whether an epoll is that of the running event loop, and watches only what the loop wakes itself by."""
-    events = sys.modules.get("asyncio.events")
-    loop = None if events is None else events._get_running_loop()
+    loop = _loop()
     selector = getattr(loop, "_selector", None)
     if getattr(selector, "_selector", None) is not epoll:
         return False

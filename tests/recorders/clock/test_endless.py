@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import math
 import os
 import queue
 import select
@@ -105,6 +107,33 @@ def test_the_tasks_of_an_event_loop_are_named(tmp_path: Any) -> None:
         testbench.record(tmp_path / "run.tape", clock="paused"),
     ):
         asyncio.run(stuck())
+
+
+@pytest.mark.parametrize("seconds", [math.inf, 1e30])
+def test_a_task_that_sleeps_for_ever_is_named(tmp_path: Any, seconds: float) -> None:
+    """Though the event loop wakes up each day to see whether it is time."""
+    with (
+        pytest.raises(testbench.RecordingError, match=r"a wait that never ends: .*an event loop: task 1 at "),
+        testbench.record(tmp_path / "run.tape", clock="paused"),
+    ):
+        asyncio.run(asyncio.sleep(seconds))
+
+
+def test_a_task_that_sleeps_until_it_is_cancelled(tmp_path: Any) -> None:
+    """It is, after ten years that take no time, and a replay does the same."""
+
+    async def idle() -> float:
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.sleep(math.inf), 10 * 31_536_000)
+        return loop.time() - begun
+
+    with testbench.record(tmp_path / "run.tape", clock="paused"):
+        recorded = asyncio.run(idle())
+    with testbench.replay(tmp_path / "run.tape"):
+        assert asyncio.run(idle()) == recorded
+    assert int(recorded) == 10 * 31_536_000
 
 
 def test_it_breaks_the_recording_also_where_the_program_swallows_it(tmp_path: Any) -> None:
