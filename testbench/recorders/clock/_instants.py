@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -10,6 +9,8 @@ from testbench.errors import UsageError
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
+_AGES_S: Final = 1e12
+"""30,000 years: no calendar of Python goes so far."""
 
 
 def instant_ns(given: int | datetime | str, name: str) -> int:
@@ -51,7 +52,7 @@ def span_ns(given: float | timedelta, name: str) -> int:
     """
     if isinstance(given, timedelta):
         ns = given // _MICROSECOND * 1000
-    elif isinstance(given, int | float) and math.isfinite(given):
+    elif isinstance(given, int | float) and abs(given) <= _AGES_S:  # NaN is not
         ns = round(given * 1_000_000_000)
     else:
         raise UsageError(f"{name}={given!r} is no span of time; give seconds or a timedelta")
