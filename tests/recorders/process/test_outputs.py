@@ -201,8 +201,8 @@ def test_terminal_output_is_reported(tmp_path: Path) -> None:
     finally:
         os.close(ours)
         os.close(theirs)
-    ends = [event.outcome.value for event in testbench.open_tape(script.tape) if event.op != "spawn"]
-    assert [end["stdout"] for end in ends] == [None, None]
+    events = [event for event in testbench.open_tape(script.tape) if event.kind == "process" and event.op != "spawn"]
+    assert [event.outcome.value["stdout"] for event in events] == [None, None]
 
 
 def test_log_file_is_seen_growing(ways: Any) -> None:
