@@ -59,10 +59,10 @@ class Wait:
 
 
 def _waiting(call: Call, timed: Timed, original: Callable[..., Any], ordered: bool) -> Callable[..., Any]:
-    is_short = timed.is_short
+    short = len(timed.asking.names)
 
     def waiting(*args: Any, **options: Any) -> Any:
-        if is_short(args, options):
+        if len(args) <= short and not options:  # nearly always: a wait without a timeout
             return original(*args)
         seconds = timed.seconds(args, options)
         if seconds is None or (ordered and not call.alone()) or not call.follows():
