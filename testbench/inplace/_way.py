@@ -40,6 +40,11 @@ form_of = _forms.get
 """``form_of(kind, kind)`` is the class that takes the part of a kind of redirect in the open sessions."""
 
 
+def follows_types() -> bool:
+    """Tell whether what stands in types written in C is redirected; by name, it is not."""
+    return not _forms
+
+
 @contextmanager
 def intercepting(name: str) -> Iterator[Way]:
     """Let redirects that are made while the body runs intercept in one way, in all threads.

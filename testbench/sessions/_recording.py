@@ -65,6 +65,7 @@ class Recording:
         self._appender = Appender(Outbox(writer, redactor, pieces), now_ns)
         self.state = State(lambda: self._baton.end())
         self.leaks = Leaks()
+        self._strays = Strays(self.leaks)
         self.lanes = Lanes(
             self._born,
             self._adopted,
@@ -78,7 +79,7 @@ class Recording:
             self.lanes.main,
             relieve=lambda lane: self.signals.relieve(lane),
             still=self._deadlock if stands_still else None,
-            strays=Strays(self.leaks),
+            strays=self._strays,
         )
         self.follows_locks = order.follows_locks(replaying=False)
         self._runs = RecordedRuns(self, self._appender, self._baton)
@@ -305,6 +306,7 @@ class Recording:
             RecordingError: something during the run makes the tape unfaithful.
             TapeWriteError: the disk refused.
         """
+        self._strays.end()
         with self._appender.lock:
             self.state.finished = True
             if self.state.broken is None:

@@ -47,17 +47,31 @@ class Strays:
 
     def __init__(self, leaks: Leaks) -> None:
         self._leaks = leaks
+        self._out: set[Lane] = set()
 
     def lost(self, lane: Lane, why: str) -> None:
         """Be told, by another thread, that a lane has lost the baton."""
         frame = sys._current_frames().get(lane.ident)
         if frame is not None:
             lane.stray = Stray(why, *_place(frame), user_line(frame))
+            self._out.add(lane)
 
     def back(self, lane: Lane) -> None:
         """Be told, in its own thread, that a stray asks for the baton again, or has ended."""
+        self._out.discard(lane)
+        self._judge(lane, sys._getframe())
+
+    def end(self) -> None:
+        """Be told that the recording ends: a stray that asks for nothing more has run on all the same."""
+        frames = sys._current_frames()
+        out, self._out = self._out, set()
+        for lane in out:
+            if lane.ident in frames:
+                self._judge(lane, frames[lane.ident])
+
+    def _judge(self, lane: Lane, frame: FrameType) -> None:
         stray, lane.stray = lane.stray, None
-        if _place(sys._getframe()) != (stray.code, stray.instruction):
+        if stray is not None and _place(frame) != (stray.code, stray.instruction):
             self._leaks.note(UNORDERED, {"lane": lane.name}, stray.where, _ADVICE[stray.why])
 
 

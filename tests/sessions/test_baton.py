@@ -154,13 +154,16 @@ def test_a_lane_that_looks_again_and_again_gets_what_it_looks_for(tmp_path: Path
 
     def program() -> list[str]:
         done: list[str] = []
+        looks: list[bool] = []
 
         def other() -> None:
-            time.sleep(0.001)
+            while not looks:
+                time.sleep(0.001)
             done.append("done")
 
         thread = threading.Thread(target=other)
         thread.start()
+        looks.append(True)
         while not done:
             pass
         thread.join()

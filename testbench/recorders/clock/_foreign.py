@@ -13,8 +13,8 @@ from datetime import datetime
 from types import ModuleType
 from typing import Any, Final
 
-from testbench.inplace import Constructor, TypeSlot
-from testbench.inplace._way import form_of, miss
+from testbench.inplace import Constructor
+from testbench.inplace._way import follows_types, miss
 from testbench.protocol import Call, Plain
 from testbench.recorders._foreign import leaking, plainly, watch
 from testbench.recorders._imports import Importing, when_imported
@@ -48,7 +48,7 @@ def _time(call: Call, virtual: VirtualClock | None, otherwise: Callable[..., Any
 
 
 def _install_numpy(call: Call, stack: ExitStack, numpy: ModuleType, virtual: VirtualClock | None) -> None:
-    if form_of(TypeSlot) is not TypeSlot:
+    if not follows_types():
         miss("numpy.datetime64", "any line: a type written in C, which interception by name does not follow")
         return
     constructor = Constructor(numpy.datetime64)

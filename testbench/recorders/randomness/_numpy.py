@@ -20,7 +20,7 @@ from types import BuiltinFunctionType, MethodType, ModuleType
 from typing import Any, Final, NoReturn
 
 from testbench.inplace import BoundMethod, Redirect, TypeSlot
-from testbench.inplace._way import form_of, miss
+from testbench.inplace._way import follows_types, miss
 from testbench.protocol import Call, Plain
 from testbench.recorders.randomness._generators import Generators
 from testbench.recorders.randomness._pinned import Pinned
@@ -109,7 +109,7 @@ def install_numpy(call: Call, stack: ExitStack, numpy_random: ModuleType, pinned
     Returns:
         What is known of these generators, None where they are not followed.
     """
-    if form_of(TypeSlot) is not TypeSlot:
+    if not follows_types():
         miss("numpy.random", "any line: methods of types written in C, which interception by name does not follow")
         return None
     legacy, modern = numpy_random.RandomState, numpy_random.Generator
