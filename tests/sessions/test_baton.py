@@ -179,6 +179,26 @@ def test_a_lane_that_looks_again_and_again_gets_what_it_looks_for(tmp_path: Path
         assert program() == ["done"]
 
 
+def test_a_lane_that_ran_beside_others_until_the_end_is_a_leak(tmp_path: Path) -> None:
+    """Also where it makes no crossing any more, and takes no lock."""
+    looks: list[bool] = []
+    done: list[bool] = []
+
+    def other() -> None:
+        while not looks:
+            time.sleep(0.001)
+        done.append(True)
+
+    with testbench.record(tmp_path / "t.tape", leaks="ignore") as session:
+        thread = threading.Thread(target=other)
+        thread.start()
+        looks.append(True)
+        while not done:
+            pass
+    thread.join()
+    assert [(leak.name, leak.request) for leak in session.leaks] == [("lane.unordered", {"lane": "main"})]
+
+
 def test_a_lane_that_sleeps_unseen_and_goes_on_is_a_leak(tmp_path: Path) -> None:
     """What a lane does after a call that nobody records, before its next crossing, is in no order that repeats."""
     ours, theirs = socket.socketpair()
