@@ -494,16 +494,18 @@ def test_a_handler_reads_the_clock_that_a_loop_reads(same: Any) -> None:
 
 def test_signals_that_come_faster_than_they_are_handled(same: Any) -> None:
     """Handlers do not pile up, the program gets on meanwhile, and all comes again in the same order."""
+    depths: list[int] = []
 
-    def program() -> tuple[int, int]:
-        under_way, deepest, handled = 0, 0, 0
+    def program() -> int:
+        under_way, handled = 0, 0
 
         def handle(_: int, __: object) -> None:
-            nonlocal under_way, deepest, handled
+            nonlocal under_way, handled
             under_way, handled = under_way + 1, handled + 1
-            deepest = max(deepest, under_way)
+            place = handled  # another one may come anywhere from here on, and on replay not quite there
+            depths.append(under_way)
             time.time()
-            if handled > 200:
+            if place > 200:
                 signal.setitimer(signal.ITIMER_REAL, 0)
             under_way -= 1
 
@@ -518,8 +520,7 @@ def test_signals_that_come_faster_than_they_are_handled(same: Any) -> None:
         signal.signal(signal.SIGALRM, signal.SIG_DFL)
         for thread in threads:
             thread.join()
-        return handled, deepest
+        return handled
 
-    handled, deepest = same(program, leaks="ignore")
-    assert handled
-    assert deepest < 10
+    assert same(program, leaks="ignore")
+    assert max(depths) < 10
