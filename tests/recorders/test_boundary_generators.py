@@ -206,3 +206,16 @@ def test_nested_sessions_both_learn_of_every_step(tmp_path: pathlib.Path) -> Non
         with testbench.replay(tmp_path / name):
             assert program() == recorded
     assert RUN == []
+
+
+def test_one_of_before_that_is_collected_meanwhile_is_no_event(tmp_path: pathlib.Path) -> None:
+    """Nobody knows when that happens; and no step of it belongs to the session."""
+    older = pages("a")
+    next(older)
+    with testbench.record(tmp_path / "a.tape"):
+        del older
+        recorded = list(pages("n"))
+    with testbench.replay(tmp_path / "a.tape"):
+        assert list(pages("n")) == recorded
+    with testbench.open_tape(tmp_path / "a.tape") as tape:
+        assert not [event for event in tape if event.op.endswith(".close")]
