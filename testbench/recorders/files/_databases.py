@@ -30,7 +30,7 @@ def watch_databases(
         import _sqlite3
     except ImportError:  # this interpreter has none
         return
-    own: set[str] = set()
+    own: set[object] = set()  # their paths, and which files they are: the program may rename them
     redirect = Redirect(_sqlite3.connect)
     original = redirect.original
 
@@ -38,17 +38,20 @@ def watch_databases(
         uri = Uri.of(database)
         name = None if database in ("", ":memory:") else named(database if uri is None else uri.path, None)
         if name is not None:
-            if name not in own and _holds_something(look, name):
+            file, size = _looked_at(look, name)
+            if size and not own & {name, file}:
                 call.report("database", {"path": name}, instead=_INSTEAD, refused=False)
-            own.add(name)
+            own.update({name, file} - {None})
         return original(database, *args, **options)
 
     stack.callback(redirect.restore)
     redirect.to(connect)
 
 
-def _holds_something(look: Callable[[Any], os.stat_result], name: str) -> bool:
+def _looked_at(look: Callable[[Any], os.stat_result], name: str) -> tuple[tuple[int, int] | None, int]:
+    """Return which file it is, None if there is none, and its size."""
     try:
-        return look(name).st_size > 0
+        found = look(name)
     except RAISES:
-        return False
+        return None, 0
+    return (found.st_dev, found.st_ino), found.st_size

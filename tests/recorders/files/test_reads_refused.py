@@ -147,7 +147,7 @@ def test_what_is_on_the_tape_is_no_leak(world: Any, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_database_that_was_there_is_a_leak(world: Any) -> None:
-    """SQLite reads it in C; one that the program makes itself is its own, also where it opens that again."""
+    """SQLite reads it in C; one that the program makes itself is its own, renamed or not."""
     base = sqlite3.connect("there.db")
     base.execute("create table kept (x)")
     base.close()
@@ -158,6 +158,12 @@ def test_a_database_that_was_there_is_a_leak(world: Any) -> None:
             again.execute("create table if not exists kept (x)")
             again.close()
         sqlite3.connect(":memory:").close()
+        open("renamed.tmp", "w").close()
+        new = sqlite3.connect("renamed.tmp")
+        new.execute("create table kept (x)")
+        new.close()
+        os.replace("renamed.tmp", "renamed.db")
+        sqlite3.connect("renamed.db").close()
         there = sqlite3.connect("there.db")
         try:
             return there.execute("select count(*) from kept").fetchall()
@@ -169,4 +175,5 @@ def test_a_database_that_was_there_is_a_leak(world: Any) -> None:
     assert [(leak.name, leak.request) for leak in session.leaks] == [("files.database", {"path": "there.db"})]
     assert session.leaks[0].where.endswith("program")
     os.unlink("made.db")
+    os.unlink("renamed.db")
     assert world.replay(program) == recorded
